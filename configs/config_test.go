@@ -1,0 +1,258 @@
+package configs
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// examples returns the configuration files of this folder.
+func examples(t testing.TB) []string {
+	t.Helper()
+	names, err := filepath.Glob("*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	return names
+}
+
+func TestExamplesLoad(t *testing.T) {
+	for _, name := range examples(t) {
+		t.Run(name, func(t *testing.T) {
+			c, err := Load(name, environment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if problems := c.Unsupported(); len(problems) > 0 {
+				t.Error(problems)
+			}
+		})
+	}
+}
+
+// parseReference parses reference.yaml after edit.
+func parseReference(t *testing.T, edit func([]byte) []byte) *Config {
+	t.Helper()
+	data, err := os.ReadFile("reference.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse("reference.yaml", edit(data), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var (
+	notYet = regexp.MustCompile(`(?m)^( *)# (.*not yet)$`)
+	noSink = regexp.MustCompile(`forward: \[\]`)
+)
+
+// withNotYet makes the commented keys of reference.yaml count.
+func withNotYet(data []byte) []byte {
+	return notYet.ReplaceAll(noSink.ReplaceAll(data, []byte("forward:")), []byte("$1$2"))
+}
+
+// defaultReference is what reference.yaml should say: Default, and one site.
+func defaultReference() *Config {
+	want := Default()
+	var site Site
+	site.setDefaults()
+	site.Hosts = []string{"www.example.com", "example.com"}
+	site.To = []*url.URL{{Scheme: "http", Host: "10.0.0.5:8080"}}
+	want.Sites = []Site{site}
+	return want
+}
+
+func TestReferenceShowsDefaults(t *testing.T) {
+	asIs := parseReference(t, bytes.Clone)
+	complete := parseReference(t, withNotYet)
+	for _, c := range []*Config{asIs, complete} {
+		if got, want := settings(c), defaultReference(); !reflect.DeepEqual(got, want) {
+			t.Errorf("got\n%+v\nwant\n%+v", got, want)
+		}
+	}
+	for _, sink := range complete.Collector.Forward {
+		for _, v := range []any{sink.NATS, sink.Kafka, sink.Postgres} {
+			checkSinkDefaults(t, reflect.ValueOf(v))
+		}
+	}
+}
+
+// checkSinkDefaults fails where the sink in v differs from its defaults, other
+// than in what has none.
+func checkSinkDefaults(t *testing.T, v reflect.Value) {
+	if v.IsNil() {
+		return
+	}
+	got, want := v.Elem(), fresh(v.Type().Elem())
+	for i := range got.NumField() {
+		if !want.Field(i).IsZero() && !want.Field(i).Equal(got.Field(i)) {
+			t.Errorf("%s.%s is %v, want %v", got.Type(), got.Type().Field(i).Name, got.Field(i), want.Field(i))
+		}
+	}
+}
+
+// settings returns what c says, without where it says it and without sinks.
+func settings(c *Config) *Config {
+	plain := *c
+	plain.file, plain.marks, plain.Collector.Forward = "", nil, nil
+	return &plain
+}
+
+func TestReferenceHasEveryKey(t *testing.T) {
+	found := map[string]bool{}
+	for path := range parseReference(t, withNotYet).marks {
+		found[anyIndex.ReplaceAllString(path, "[]")] = true
+	}
+	for _, path := range schema("", reflect.TypeFor[Config]()) {
+		if !found[path] {
+			t.Errorf("reference.yaml does not have %s", path)
+		}
+	}
+}
+
+var anyIndex = regexp.MustCompile(`\[\d+\]`)
+
+// schema returns the paths of all keys of t.
+func schema(path string, t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return schema(path, t.Elem())
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Struct {
+			return schema(path+"[]", t.Elem())
+		}
+	case reflect.Struct:
+		var paths []string
+		for i := range t.NumField() {
+			if key := t.Field(i).Tag.Get("yaml"); key != "" {
+				paths = append(paths, child(path, key))
+				if t.Field(i).Tag.Get("is") == "" {
+					paths = append(paths, schema(child(path, key), t.Field(i).Type)...)
+				}
+			}
+		}
+		return paths
+	}
+	return nil
+}
+
+// Every text field says what it may hold, and each kind is used.
+func TestKindsAreThoseOfTheFields(t *testing.T) {
+	used := map[string]bool{}
+	var visit func(t reflect.Type)
+	visit = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			is := strings.TrimSuffix(f.Tag.Get("is"), "?")
+			switch {
+			case !f.IsExported():
+			case is != "":
+				used[is] = true
+				if kindOf(is).parse == nil {
+					t.Errorf("%s: no kind %q", f.Name, is)
+				}
+			case f.Type.Kind() != reflect.Bool && f.Type.Kind() != reflect.Int:
+				visit(f.Type)
+			}
+		}
+	}
+	visit(reflect.TypeFor[Config]())
+	for name := range kinds {
+		if !used[name] {
+			t.Errorf("kind %q is unused", name)
+		}
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	c, err := Parse("c.yaml", []byte(`listen: {https: ":443"}
+admin: {token: "${TOKEN}"}
+tls: {email: ops@example.com, internal: true}
+trusted_proxies: [10.0.0.0/8, 10.1.0.0/16]
+proxy_protocol: true
+sites:
+  - {hosts: [a.test], to: [http://a.test]}
+  - hosts: [b.test]
+    to: [http://a.test, http://b.test, http://c.test]
+    tls: {cert: load.go, key: load.go}
+    balance: {policy: round_robin}
+collector:
+  retention: 30d
+  user_ids: pseudonym
+  forward:
+    - kafka: {brokers: ["k1:9092"]}
+`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range c.Unsupported() {
+		if p.Message != "this version does not act on it yet" || p.Fix == "" {
+			t.Errorf("%+v", p)
+		}
+		got = append(got, fmt.Sprintf("%s:%d:%d %s", p.File, p.Line, p.Column, p.Key))
+	}
+	want := []string{
+		"c.yaml:1:17 listen.https",
+		"c.yaml:2:16 admin.token",
+		"c.yaml:3:6 tls",
+		"c.yaml:4:18 trusted_proxies",
+		"c.yaml:5:17 proxy_protocol",
+		"c.yaml:9:25 sites[1].to[1]",
+		"c.yaml:10:10 sites[1].tls",
+		"c.yaml:11:14 sites[1].balance",
+		"c.yaml:13:14 collector.retention",
+		"c.yaml:14:13 collector.user_ids",
+		"c.yaml:16:5 collector.forward",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Each pending key exists, and reference.yaml lists them all.
+func TestPendingKeys(t *testing.T) {
+	known := append(schema("", reflect.TypeFor[Config]()), "sites[].to[1]")
+	var names []string
+	for _, p := range pending {
+		names = append(names, p.key)
+	}
+	data, err := os.ReadFile("reference.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(data), "\n#", "")
+	if want := "not act on them yet: " + strings.Join(names, ", ") + "."; !strings.Contains(text, want) {
+		t.Errorf("reference.yaml does not say %q", want)
+	}
+	for _, p := range pending {
+		if !slices.Contains(known, p.key) {
+			t.Errorf("there is no key %s", p.key)
+		}
+	}
+}
+
+func TestSDKURL(t *testing.T) {
+	var s Site
+	s.setDefaults()
+	if got := s.SDKURL(); got != "" {
+		t.Errorf("without a tenant: %q", got)
+	}
+	s.Tenant = "acme"
+	if got, want := s.SDKURL(), "https://ctlive.cloudando.com/livechat/acme/lib/livechatsdk.js"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

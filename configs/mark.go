@@ -1,0 +1,76 @@
+package configs
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// mark is what is known about one key path.
+type mark struct {
+	line, column int
+	active       bool // asks for something that leaving the key out would not do
+	failed       bool // has a problem of its own
+	touched      bool // it or something below it has a problem
+}
+
+// mark returns the mark of path, new if there is none.
+func (d *decoder) mark(path string) *mark {
+	m := d.marks[path]
+	if m == nil {
+		m = &mark{}
+		d.marks[path] = m
+	}
+	return m
+}
+
+// fail adds a problem with the value of path, standing at n.
+func (d *decoder) fail(path string, n *yaml.Node, message, fix string) {
+	d.problems = append(d.problems, Problem{d.file, n.Line, n.Column, path, message, fix})
+	d.mark(path).failed = true
+	for p := path; ; p = parent(p) {
+		d.mark(p).touched = true
+		if p == "" {
+			return
+		}
+	}
+}
+
+// object adds a problem with the meaning of path, or with its absence, unless
+// one is known there already.
+func (d *decoder) object(path, message, fix string) {
+	if d.mark(path).touched {
+		return
+	}
+	at := mark{}
+	for p := path; ; p = parent(p) {
+		m := d.mark(p)
+		if m.failed {
+			return
+		}
+		if at.line == 0 {
+			at = *m
+		}
+		if p == "" {
+			break
+		}
+	}
+	d.fail(path, &yaml.Node{Line: at.line, Column: at.column}, message, fix)
+}
+
+// activate notes that path, and with it each group around it, is in use.
+func (d *decoder) activate(path string) {
+	for ; path != ""; path = parent(path) {
+		d.mark(path).active = true
+	}
+}
+
+// parent returns the path around path: a for a.b and for a[0].
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
+
+func child(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

@@ -1,0 +1,95 @@
+package configs
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// validate reports what is wrong between the keys, each of which is well formed
+// or has its problem already.
+func (d *decoder) validate(c *Config) {
+	if c.Listen == (Listen{}) {
+		d.object("listen", "http and https are both empty", "set one of them, such as http: \":80\"")
+	}
+	if anyPort := strings.HasSuffix(c.Admin.Listen, ":0"); !anyPort && (c.Admin.Listen == c.Listen.HTTP || c.Admin.Listen == c.Listen.HTTPS) {
+		d.object("admin.listen", "visitors and the admin listener share this address", "choose another port for one of them")
+	}
+	if !loopback(c.Admin.Listen) && c.Admin.Token == "" && !d.mark("admin.token").failed {
+		d.object("admin.listen", "anybody who reaches this address could read the events", "set admin.token, or listen on 127.0.0.1:9180")
+	}
+	if len(c.Sites) == 0 {
+		d.object("sites", "no site", "add - hosts: [www.example.com] with to: [http://127.0.0.1:3000]")
+	}
+	owner := map[string]string{}
+	for i := range c.Sites {
+		d.site(fmt.Sprintf("sites[%d]", i), &c.Sites[i], owner)
+	}
+	for i := range c.Collector.Forward {
+		d.sink(fmt.Sprintf("collector.forward[%d]", i), &c.Collector.Forward[i])
+	}
+}
+
+// loopback reports whether only this machine can connect to addr.
+func loopback(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// site checks the site at path. The owner of a host is the path that named it first.
+func (d *decoder) site(path string, s *Site, owner map[string]string) {
+	if len(s.Hosts) == 0 {
+		d.object(path+".hosts", "missing", "add hosts: [www.example.com], or hosts: [\"*\"] for every host")
+	}
+	if len(s.To) == 0 {
+		d.object(path+".to", "missing", "name the site's own server, such as http://127.0.0.1:3000")
+	}
+	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
+		d.object(path+".tls", "cert and key belong together", "set both, or neither for a certificate by ACME")
+	}
+	for i, host := range s.Hosts {
+		at := fmt.Sprintf("%s.hosts[%d]", path, i)
+		if first := owner[host]; first != "" {
+			d.object(at, fmt.Sprintf("%s is taken by %s on line %d", quote(host), first, d.mark(first).line), "leave it with one site")
+			continue
+		}
+		owner[host] = at
+	}
+}
+
+func (d *decoder) sink(path string, s *Sink) {
+	d.oneOf(path, s.NATS != nil, s.Kafka != nil, s.Postgres != nil, s.Webhook != nil)
+	if n := s.NATS; n != nil {
+		d.require(path+".nats.url", n.URL != "")
+	}
+	if k := s.Kafka; k != nil {
+		d.require(path+".kafka.brokers", len(k.Brokers) > 0)
+	}
+	if p := s.Postgres; p != nil {
+		d.require(path+".postgres.dsn", p.DSN != "")
+	}
+	if w := s.Webhook; w != nil {
+		d.require(path+".webhook.url", w.URL != "")
+		d.require(path+".webhook.secret", w.Secret != "")
+	}
+}
+
+func (d *decoder) oneOf(path string, set ...bool) {
+	count := 0
+	for _, s := range set {
+		if s {
+			count++
+		}
+	}
+	if count != 1 {
+		d.object(path, fmt.Sprintf("%d sinks in one item", count), "write one item for each of nats, kafka, postgres or webhook")
+	}
+}
+
+func (d *decoder) require(path string, ok bool) {
+	if !ok {
+		d.object(path, "missing", "add it: the sink cannot do without")
+	}
+}

@@ -1,0 +1,129 @@
+package collector
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+)
+
+const (
+	followPoll  = 250 * time.Millisecond // how soon another process's commits are seen
+	followPause = 50 * time.Millisecond  // between two looks at a store that is never still
+)
+
+// signal wakes everyone who waits for the next commit. It carries nothing: who is woken reads the
+// rows from the store at its own pace, so a slow follower costs intake nothing, holds no buffer
+// and misses no event.
+type signal struct {
+	mu   sync.Mutex
+	next chan struct{} // closed by give
+}
+
+func newSignal() *signal { return &signal{next: make(chan struct{})} }
+
+func (s *signal) give() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.next)
+	s.next = make(chan struct{})
+}
+
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
+
+// cursor reads the events that f selects in the order they are stored.
+type cursor struct {
+	store  *Store
+	f      Filter
+	row    int64           // the last one seen
+	landed <-chan struct{} // closed by the first commit that the last look may have missed; nil: look at once
+}
+
+// next returns the events behind the cursor and moves it past them. If there are none it waits for
+// some, but returns none after about patience. It reports false when ctx is done or the store
+// closed.
+func (c *cursor) next(ctx context.Context, patience time.Duration) (page []Record, ok bool, err error) {
+	for end := time.Now().Add(patience); ; {
+		if c.landed != nil && !c.await(ctx) {
+			return nil, false, nil
+		}
+		landed := c.store.landed.wait()
+		page, c.row, err = c.store.eventsAfter(ctx, c.f, c.row)
+		if err != nil && c.ended(ctx) {
+			return nil, false, nil
+		}
+		if c.landed = landed; len(page) == eventPage {
+			c.landed = nil
+		}
+		if err != nil || len(page) > 0 || time.Now().After(end) {
+			return page, err == nil, err
+		}
+	}
+}
+
+// await waits for a commit, and a little longer for the next ones. It reports false when there is
+// no point in going on.
+func (c *cursor) await(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+	case <-c.store.closed:
+	case <-time.After(followPoll):
+	case <-c.landed:
+		select {
+		case <-ctx.Done():
+		case <-time.After(followPause):
+		}
+	}
+	return !c.ended(ctx)
+}
+
+func (c *cursor) ended(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+	case <-c.store.closed:
+	default:
+		return false
+	}
+	return true
+}
+
+// Follow yields the events that f selects, as [Store.Events] does, and then those that are stored
+// from now on, in that order, by whatever process. It ends when ctx is done or the store is closed
+// or after an error; f.Limit does not apply. None is missed or seen twice.
+func (s *Store) Follow(ctx context.Context, f Filter) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		f.Limit = 0
+		last, err := s.LastRow(ctx)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		for r, err := range s.events(ctx, f, last) {
+			if err != nil && ctx.Err() != nil {
+				return
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+		c := cursor{store: s, f: f, row: last}
+		for {
+			page, ok, err := c.next(ctx, time.Hour)
+			if err != nil {
+				yield(Record{}, err)
+			}
+			if !ok {
+				return
+			}
+			for _, r := range page {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}

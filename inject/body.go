@@ -1,0 +1,186 @@
+package inject
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// body is the body of a page that is looked into: the page, less what peek has
+// read ahead of the caller.
+type body struct {
+	src     io.ReadCloser  // from the origin
+	res     *http.Response // whose trailers come at the end of src
+	markup  []byte
+	injects bool // the header of res says so
+
+	mu      sync.Mutex // held by Read, so that Close waits for it
+	page    page       // over src; nil once closed
+	verdict Verdict    // once closed
+	ahead   []byte     // read by peek
+	passed  int        // how much of it is passed on
+	err     error      // that came with the last of it
+	reading bool       // a read is under way: its result arrives on pieces, until then page is not ours
+	pieces  chan piece
+}
+
+// page is a page with markup in it, where it belongs: a reader or a transcoder.
+type page interface {
+	io.Reader
+	decision() *decider
+	release() // gives the page back to its pool; no other call may follow
+}
+
+// piece is the result of a Read.
+type piece struct {
+	n   int
+	err error
+}
+
+// newBody takes the coding of res, nil for none; for encoding and patient see decider.
+func newBody(res *http.Response, c *coding, markup []byte, encoding string, patient bool) *body {
+	b := &body{src: res.Body, res: res, markup: markup, pieces: make(chan piece, 1)}
+	if c == nil {
+		b.page = newReader(b.src, markup, encoding, patient)
+	} else {
+		b.page = newTranscoder(b.src, c, markup, encoding, patient)
+	}
+	return b
+}
+
+// aheads are what most pages need of ahead, or more.
+var aheads = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+
+// minAhead is the room for one read, in bytes.
+const minAhead = 1 << 10
+
+// peek reads ahead until all is known about the page or patience ends; a
+// negative patience has no end.
+func (b *body) peek(patience time.Duration) {
+	b.ahead = aheads.Get().(*[4 << 10]byte)[:0]
+	var end <-chan time.Time
+	if patience >= 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		end = timer.C
+	}
+	for b.err == nil && !b.page.decision().complete() {
+		if cap(b.ahead)-len(b.ahead) < minAhead {
+			b.ahead = append(make([]byte, 0, 2*cap(b.ahead)), b.ahead...)
+		}
+		b.reading = true
+		go b.read(b.ahead[len(b.ahead):cap(b.ahead)])
+		select {
+		case p := <-b.pieces:
+			b.take(p)
+		case <-end:
+			return
+		}
+	}
+}
+
+func (b *body) read(p []byte) {
+	n, err := b.page.Read(p)
+	b.pieces <- piece{n, err}
+}
+
+func (b *body) take(p piece) {
+	b.ahead, b.err, b.reading = b.ahead[:len(b.ahead)+p.n], p.err, false
+}
+
+// leftAlone reports whether peek saw that the page passes as it came.
+func (b *body) leftAlone() bool {
+	return !b.reading && (b.page.decision().reason != "" || !b.page.decision().done())
+}
+
+// lostDeclaration returns the encoding that the Content-Type must name because
+// the markup moves its declaration out of sight, as far as peek saw.
+func (b *body) lostDeclaration() string {
+	if b.reading {
+		return ""
+	}
+	return b.page.decision().lostDeclaration(b.markup)
+}
+
+// added returns the number of bytes that are inserted, or -1 if peek did not
+// get to see whether there are any.
+func (b *body) added() int64 {
+	if b.reading {
+		return -1
+	}
+	return int64(len(inUnits(b.markup, b.page.decision().decoder.unit)))
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.page == nil {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if b.passed == len(b.ahead) && b.reading {
+		b.take(<-b.pieces)
+	}
+	switch {
+	case b.passed < len(b.ahead):
+		n := copy(p, b.ahead[b.passed:])
+		b.passed += n
+		return n, nil
+	case b.err != nil:
+		return 0, b.ended(b.err)
+	}
+	n, err := b.page.Read(p)
+	return n, b.ended(err)
+}
+
+// ended drops, at the end of an injected page, trailers that are not true of it.
+func (b *body) ended(err error) error {
+	if err == io.EOF && b.injects {
+		for _, field := range staleFields {
+			b.res.Trailer.Del(field)
+		}
+	}
+	return err
+}
+
+// Close closes the origin's body, which must end a read that is under way, and
+// waits for that.
+func (b *body) Close() error {
+	err := b.src.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.page == nil {
+		return nil
+	}
+	if b.reading {
+		b.take(<-b.pieces)
+	}
+	b.verdict = b.judge()
+	b.page.release()
+	if cap(b.ahead) == 4<<10 {
+		aheads.Put((*[4 << 10]byte)(b.ahead[:4<<10]))
+	}
+	b.page, b.ahead = nil, nil
+	return err
+}
+
+// judge says what became of the page, as far as that is clear.
+func (b *body) judge() (v Verdict) {
+	if b.page == nil {
+		return b.verdict
+	}
+	if b.reading {
+		return v
+	}
+	d := b.page.decision()
+	v.Encoding, v.EncodingFrom = d.encoding, d.source
+	switch {
+	case !d.done():
+		v.Reason = "broken"
+	case d.reason != "":
+		v.Reason = d.reason
+	default:
+		v.Injected, v.Offset = true, d.point
+	}
+	return v
+}

@@ -1,0 +1,206 @@
+package inject
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// A Verdict says what became of a page.
+type Verdict struct {
+	Injected bool
+	Offset   int64    // of the markup in the decoded page, in bytes
+	Reason   string   // why the page was left alone; "" if it was injected
+	Policy   []string // what was changed in the page's policies, in plain words
+
+	Encoding     string // of the page's characters; "" where nothing names it, or the body was not looked into
+	EncodingFrom string // what names it: "BOM", "Content-Type", "meta" (or an XML declaration) or "none"
+	Charset      string // what Content-Type had to be told of it, because the markup moved the <meta> too far; or ""
+}
+
+// An Exchange is one request and its answer. It is not safe for concurrent use.
+type Exchange struct {
+	injector  *Injector
+	reason    string   // why no answer to the request is touched, "" if one may be
+	consulted []string // request fields that this depended on
+	head      bool
+	origin    string // scheme://host of the page
+	known     []condition
+	verdict   Verdict
+	body      *body // of an answer that is looked into
+}
+
+// Request prepares r, which is about to go to the origin.
+//
+// A request that may be answered with a page asks for the whole page, in a
+// coding that is cheap to inject, on conditions that the origin understands. No
+// such request offers the dictionaries of RFC 9842: what the visitor holds is
+// not what the origin sent.
+func (in *Injector) Request(r *http.Request) *Exchange {
+	x := &Exchange{injector: in, head: r.Method == http.MethodHead, origin: pageOrigin(r)}
+	x.reason, x.consulted = requestReason(r, in.frames)
+	if x.reason == "" && (!in.include.contains(r.URL.Path) || in.exclude.contains(r.URL.Path)) {
+		x.reason = "excluded"
+	}
+	if x.reason == "" {
+		narrowCodings(r.Header)
+	}
+	if x.reason != "" || r.Method == http.MethodPost {
+		withoutInjected(r.Header)
+		return x
+	}
+	r.Header.Del("Range")
+	r.Header.Del("If-Range")
+	x.known = mapConditions(r.Header, in.version)
+	return x
+}
+
+// pageOrigin returns the origin that the visitor sees, by the fields that a
+// proxy sets for its origin.
+func pageOrigin(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// Response rewrites res, the answer to the request. It may wait for the first
+// text of the page. What it cannot rewrite it leaves as it came.
+func (x *Exchange) Response(res *http.Response) {
+	mediaType, encoding := contentType(res.Header)
+	x.verdict.Reason = x.skipReason(res, mediaType)
+	confirms := res.StatusCode == http.StatusNotModified && len(x.known) > 0
+	switch {
+	case x.verdict.Reason == "":
+		x.rewrite(res, encoding)
+	case x.head && x.verdict.Reason == "method":
+		x.announce(res)
+	case confirms:
+		x.confirm(res)
+	}
+	if mediaType == "text/html" || confirms {
+		vary(res.Header, x.consulted)
+	}
+}
+
+func (x *Exchange) skipReason(res *http.Response, mediaType string) string {
+	if x.reason == "upgrade" || x.reason == "method" {
+		return x.reason
+	}
+	if reason := responseReason(res, mediaType); reason != "" {
+		return reason
+	}
+	if _, ok := contentCoding(res.Header); x.reason == "" && !ok {
+		return "encoding"
+	}
+	if x.reason == "" && x.head {
+		return "method"
+	}
+	return x.reason
+}
+
+// Verdict says what became of the page. It is final once the body is closed.
+func (x *Exchange) Verdict() Verdict {
+	if x.body == nil {
+		return x.verdict
+	}
+	v := x.body.judge()
+	v.Policy, v.Charset = x.verdict.Policy, x.verdict.Charset
+	return v
+}
+
+// rewrite puts the markup into the body and brings the header into line. Where
+// the start of the page shows that it must be left alone, nothing changes.
+func (x *Exchange) rewrite(res *http.Response, encoding string) {
+	header := res.Header.Clone()
+	policy := x.admit(header, false)
+	if policy.Skip {
+		x.verdict.Reason, x.verdict.Policy = "csp", policy.Changes
+		return
+	}
+	coding, _ := contentCoding(res.Header)
+	markup := x.injector.tag.markup(policy.Nonce, policy.TrustedTypes)
+	patience, whole := x.injector.patience, res.ContentLength >= 0
+	if whole {
+		patience *= wholePatience
+	}
+	x.body = newBody(res, coding, markup, encoding, whole || patience < 0)
+	res.Body = x.body
+	x.body.peek(patience)
+	if x.body.leftAlone() {
+		return
+	}
+	x.body.injects = true
+	res.Header = header
+	x.adjust(header, coding != nil)
+	x.setLength(res, coding)
+	x.verdict.Policy = policy.Changes
+	if x.verdict.Charset = x.body.lostDeclaration(); x.verdict.Charset != "" {
+		header.Set("Content-Type", "text/html; charset="+x.verdict.Charset)
+	}
+}
+
+// announce gives the answer to a HEAD request the header that GET would get.
+func (x *Exchange) announce(res *http.Response) {
+	if policy := x.admit(res.Header, false); policy.Skip {
+		return
+	}
+	coding, _ := contentCoding(res.Header)
+	x.adjust(res.Header, coding != nil)
+	x.setLength(res, nil)
+}
+
+// confirm tells the visitor that the injected page it holds is current. Its
+// header takes the place of the one that the visitor stored.
+func (x *Exchange) confirm(res *http.Response) {
+	field := confirmed(x.known, res.Header.Get("ETag"))
+	x.admit(res.Header, true)
+	x.adjust(res.Header, false)
+	if field != "" {
+		res.Header.Set("ETag", field)
+	}
+}
+
+// admit lets the markup in through the page's policies; stored is that of a
+// page sent before.
+func (x *Exchange) admit(h http.Header, stored bool) cspVerdict {
+	tag := x.injector.tag
+	if tag.HTML != "" {
+		return cspVerdict{}
+	}
+	return rewriteCSP(h, cspNeeds{
+		Origin: x.origin, Inline: tag.Inline, Buffer: tag.Buffer, Src: tag.Src, Integrity: tag.Integrity,
+		Connect: tag.Events, SDK: tag.SDK, NonceKept: true, Stored: stored,
+	})
+}
+
+// staleFields describe bytes that are no longer those of the origin.
+var staleFields = []string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Use-As-Dictionary"}
+
+func (x *Exchange) adjust(h http.Header, reencoded bool) {
+	etag := injectedETag(h, x.injector.version, reencoded)
+	for _, field := range staleFields {
+		h.Del(field)
+	}
+	h.Del("ETag")
+	if etag != "" {
+		h.Set("ETag", etag)
+	}
+	h.Set("Accept-Ranges", "none")
+}
+
+// setLength sets the length of an injected page where it is known: a page
+// without a coding grows by just the markup.
+func (x *Exchange) setLength(res *http.Response, coding *coding) {
+	added := int64(-1)
+	if x.body != nil && coding == nil {
+		added = x.body.added()
+	}
+	if res.ContentLength < 0 || added < 0 {
+		res.ContentLength = -1
+		res.Header.Del("Content-Length")
+		return
+	}
+	res.ContentLength += added
+	res.Header.Set("Content-Length", strconv.FormatInt(res.ContentLength, 10))
+}

@@ -1,0 +1,113 @@
+package inject
+
+import (
+	"net/http"
+	"strings"
+)
+
+// requestReason reports why no answer to r is touched, or "" if r may navigate
+// to a document. The fields that it looked at are those that an answer varies by.
+func requestReason(r *http.Request, frames bool) (reason string, consulted []string) {
+	switch {
+	case r.Header.Get("Upgrade") != "":
+		return "upgrade", nil
+	case r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead:
+		return "method", nil
+	case r.Header.Get("Sec-Fetch-Dest") != "":
+		return destinationReason(r.Header, frames)
+	}
+	return oldRequestReason(r.Header)
+}
+
+// destinationReason goes by the request's destination (Fetch Metadata 2.1).
+// Older kinds of prefetch have none, but what they fetch is shown as a document
+// later; a script's own fetch is no such thing, whatever it calls itself.
+func destinationReason(h http.Header, frames bool) (reason string, consulted []string) {
+	consulted = []string{"Sec-Fetch-Dest"}
+	switch strings.ToLower(h.Get("Sec-Fetch-Dest")) {
+	case "document":
+		return "", consulted
+	case "iframe", "frame", "fencedframe":
+		if frames {
+			return "", consulted
+		}
+		return "frame", consulted
+	case "empty":
+		consulted = append(consulted, "Sec-Fetch-Mode", "Sec-Purpose", "Purpose")
+		if isPrefetch(h) && strings.EqualFold(h.Get("Sec-Fetch-Mode"), "no-cors") {
+			return "", consulted
+		}
+	}
+	return "fetch", consulted
+}
+
+func isPrefetch(h http.Header) bool {
+	return hasToken(h, "Sec-Purpose", "prefetch") || hasToken(h, "Purpose", "prefetch")
+}
+
+// scriptFields are set by libraries that fetch parts of pages.
+var scriptFields = []string{"X-Requested-With", "HX-Request", "Turbo-Frame", "Datastar-Request", "X-Pjax"}
+
+// oldRequestReason serves browsers that send no Fetch Metadata, or none to
+// origins without TLS, and all other programs. A browser names text/html when it
+// navigates and sends */* when a script fetches; others send */*, or nothing,
+// for everything.
+func oldRequestReason(h http.Header) (reason string, consulted []string) {
+	consulted = append([]string{"Sec-Fetch-Dest", "Accept"}, scriptFields...)
+	for _, field := range scriptFields {
+		if h.Get(field) != "" && !strings.EqualFold(h.Get(field), "false") {
+			return "fetch", consulted
+		}
+	}
+	if len(h.Values("Accept")) == 0 || hasToken(h, "Accept", "text/html") {
+		return "", consulted
+	}
+	consulted = append(consulted, "Sec-Purpose", "Purpose", "User-Agent")
+	isBrowser := strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
+	if hasToken(h, "Accept", "*/*") && (isPrefetch(h) || !isBrowser) {
+		return "", consulted
+	}
+	return "fetch", consulted
+}
+
+// responseReason reports why res is left alone by its head alone, or "".
+func responseReason(res *http.Response, mediaType string) string {
+	switch h := res.Header; {
+	case res.StatusCode == http.StatusSwitchingProtocols:
+		return "upgrade" // Body is the raw connection
+	case res.StatusCode == http.StatusPartialContent || h.Get("Content-Range") != "":
+		return "range" // offsets would point at the wrong bytes
+	case !showsBody(res):
+		return "status"
+	case mediaType == "application/xhtml+xml":
+		return "xhtml" // one script that is not well-formed XML would break the page
+	case mediaType != "text/html":
+		return "not-html"
+	case hasToken(h, "CTLive", "off"):
+		return "opted-out"
+	case hasToken(h, "Cache-Control", "no-transform"):
+		return "no-transform"
+	case isAttachment(h):
+		return "attachment"
+	}
+	return ""
+}
+
+// showsBody reports whether a browser shows the body of res as a page.
+func showsBody(res *http.Response) bool {
+	switch code := res.StatusCode; {
+	case code < 200 || code == http.StatusNoContent || code == http.StatusResetContent || code == http.StatusNotModified:
+		return false
+	case 300 <= code && code < 400:
+		return res.Header.Get("Location") == ""
+	}
+	return true
+}
+
+// isAttachment reports whether res is saved and not shown (RFC 6266 4.2: also
+// a disposition type that is not known).
+func isAttachment(h http.Header) bool {
+	disposition, _, _ := strings.Cut(h.Get("Content-Disposition"), ";")
+	disposition = strings.TrimSpace(disposition)
+	return disposition != "" && !strings.EqualFold(disposition, "inline") && !strings.Contains(disposition, "=")
+}

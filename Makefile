@@ -1,0 +1,50 @@
+# Everything is built and tested from here; .ci/run calls "make test".
+
+# The toolchain that go.mod names, or the one at hand where it cannot be had.
+export GOTOOLCHAIN := $(shell GOTOOLCHAIN=auto go version >/dev/null 2>&1 && echo auto || echo local)
+export CGO_ENABLED := 0
+
+MODULES := . assets/build cmd/ctlive/e2e
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+FUZZTIME ?= 4s
+
+.PHONY: build demo test unit e2e fuzz lint bench soak generate install race
+
+build: ## the static binary, bin/ctlive
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ctlive ./cmd/ctlive
+
+demo: ## the demo site behind the proxy
+	go run ./cmd/ctlive demo
+
+test: install lint unit e2e fuzz ## everything that must pass
+
+install: ## what the tests need besides Go
+	.ci/install
+
+lint: ## formatting and vet
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
+	for m in $(MODULES); do (cd $$m && go vet ./...) || exit 1; done
+
+unit:
+	go test -timeout 5m ./...
+	cd assets/build && go test -timeout 5m ./...
+
+e2e: ## the built binary, with browsers and servers
+	cd cmd/ctlive/e2e && go test -timeout 8m -v ./... | grep -vE '^=== '
+
+fuzz: ## each fuzz target for $(FUZZTIME)
+	.ci/fuzz $(FUZZTIME)
+
+race: ## unit tests under the race detector; needs a C compiler
+	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+bench: ## the hot paths: time, memory and allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+soak: ## the kill -9 ledger, 1,000 rounds
+	cd cmd/ctlive/e2e && CTLIVE_KILLS=1000 go test -timeout 2h -v -run TestKillLedger ./...
+
+generate: ## minified scripts from their sources
+	go generate ./...

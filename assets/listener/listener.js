@@ -160,11 +160,11 @@ const release = (due = held.length) => {
 // soon has the queues sent. A timer that is set stays: new events do not cut a pause short.
 const soon = () => { timer = timer || setTimeout(flush, 300); };
 
-const flush = async () => {
+const flush = async (keys = mine) => {
   clearTimeout(timer);
   timer = 0;
   try {
-    for (const key of mine) while (await send(key));
+    for (const key of keys) while (await send(key));
   } catch (reason) { // seconds to wait; or an error, then 1 to 2 s, doubling up to 1 to 2 minutes
     failures++;
     clearTimeout(timer); // of an event that came meanwhile
@@ -249,9 +249,10 @@ const renew = () => {
   adopt();
 };
 
+// leave sends what is new and lets go of every queue, so that the next page need not wait to adopt one.
 const leave = () => {
   release(refused + dropped > reported);
-  if (!failures) flush();
+  if (!failures) flush([own]);
   mine.forEach((key) => {
     const queue = load(key);
     if (queue) save(key, queue, 0);
@@ -266,15 +267,15 @@ const start = ({timeStamp}) => {
   api.handleEvent = take;
   (api.queue || []).splice(0).forEach(take);
   addEventListener("message", api); // adds nothing where the inline script has done so
-  addEventListener("pagehide", leave);
   addEventListener("pageshow", (event) => event.persisted && renew());
+  addEventListener("pagehide", leave);
   addEventListener("visibilitychange", () => document.hidden && leave());
 };
 
 if (!api.version) { // a page injected twice still has one listener
   Object.assign(api, {
-    version: "1.0.0",
     events: seen,
+    version: "1.0.0",
 
     on(type, fn) {
       listeners.push([type, fn]);

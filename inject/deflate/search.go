@@ -1,0 +1,85 @@
+package deflate
+
+import "math"
+
+// search decodes a little and shows it to the placer.
+func (r *Reader) search() error {
+	err := r.decode(min(max(256, 2*len(r.text)), maxText))
+	if over := r.s.over(); over || len(r.text) > r.fed || err == errStarved {
+		k, v := r.placer.Feed(r.text[r.fed:], over)
+		r.fed = len(r.text)
+		switch {
+		case v == Insert && k >= 0 && k <= int64(r.fed):
+			r.insert(k)
+			return nil
+		case v != Undecided || over:
+			r.leave(Decline)
+			return nil
+		}
+		r.safe = k
+	}
+	if len(r.text) >= maxText {
+		r.leave(TooLong)
+		return nil
+	}
+	if err == errStarved {
+		r.release()
+	}
+	return err
+}
+
+// release returns what has been decoded if it ends with a sync flush and the place does not lie before that: somebody
+// waits for it. Insert then starts from there.
+func (r *Reader) release() {
+	s := &r.s
+	flushed := !s.inside && s.blk.kind == stored && s.blk.size == 0 && s.next.used == 0
+	room := len(r.w.buf)+len(s.in) < highWater // Decide does not take it away
+	if flushed && room && s.bit == len(s.in)*8 && s.pos == r.safe {
+		r.w.buf = append(r.w.buf, s.in...)
+		s.drop(len(s.in))
+		s.blk = block{pos: s.pos}
+		r.start.bit, r.start.pos = s.bit, s.pos
+	}
+}
+
+// decode extends text to the given size, or by a token more.
+func (r *Reader) decode(size int) error {
+	s := &r.s
+	for len(r.text) < size && !s.over() {
+		if !s.inside {
+			if err := s.enter(); err != nil {
+				return err
+			}
+			continue
+		}
+		t, err := s.peek()
+		if err != nil {
+			return err
+		}
+		if s.blk.kind == stored {
+			t = t.first(size - len(r.text))
+		}
+		r.keep(t, math.MaxInt)
+		s.take(t)
+	}
+	return nil
+}
+
+// keep extends text, which must reach to where t starts or beyond, by the bytes of t, but not beyond size.
+func (r *Reader) keep(t token, size int) {
+	have := len(r.text)
+	n := min(int(r.s.pos)+t.n, size) - have
+	switch {
+	case n <= 0:
+	case r.s.blk.kind == stored:
+		from := r.s.bit>>3 + have - int(r.s.pos)
+		r.text = append(r.text, r.s.in[from:from+n]...)
+	case t.dist == 0:
+		r.text = append(r.text, t.lit)
+	default:
+		for ; n > 0; n -= min(n, t.dist) {
+			from := len(r.text) - t.dist
+			r.text = append(r.text, r.text[from:from+min(n, t.dist)]...)
+		}
+	}
+}

@@ -25,7 +25,7 @@ type body struct {
 	pieces  chan piece
 }
 
-// page is a page with markup in it, where it belongs: a reader or a transcoder.
+// page is a page with markup in it, where it belongs: a reader, a splicer or a transcoder.
 type page interface {
 	io.Reader
 	decision() *decider
@@ -41,10 +41,13 @@ type piece struct {
 // newBody takes the coding of res, nil for none; for encoding and patient see decider.
 func newBody(res *http.Response, c *coding, markup []byte, encoding string, patient bool) *body {
 	b := &body{src: res.Body, res: res, markup: markup, pieces: make(chan piece, 1)}
-	if c == nil {
+	switch {
+	case c == nil:
 		b.page = newReader(b.src, markup, encoding, patient)
-	} else {
-		b.page = newTranscoder(b.src, c, markup, encoding, patient)
+	case c.codecs == nil:
+		b.page = newSplicer(b.src, c.format, markup, encoding, patient)
+	default:
+		b.page = newTranscoder(b.src, c.codecs, markup, encoding, patient)
 	}
 	return b
 }

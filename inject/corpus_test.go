@@ -144,14 +144,6 @@ var corpusNoDocuments = wordSet(`
 	tests1-0036 tests1-0037 tests1-0038 tests1-0039 tests1-0041 tests1-0042 tests2-0042 tests2-0059
 	comments01-0011 comments01-0012 entities01-0009 plain-text-unsafe-0007 template-0100 webkit01-0013 webkit01-0018`)
 
-// sniffedWrong are the pages whose declaration x/net/html/charset reads
-// otherwise than the HTML Standard, each checked by hand.
-var sniffedWrong = map[string]string{
-	"charset-with-vertical-tab":        "a label is trimmed of ASCII whitespace, which VT is not (Encoding 4.2)",
-	"charset-x-user-defined":           "in a <meta> it stands for windows-1252 (HTML 13.2.3.2)",
-	"meta-after-comment-with-bang-end": "to the prescan, only \"-->\" ends a comment (HTML 13.2.3.2)",
-}
-
 // checkView checks that d is left alone for the reason given, or injected so
 // that browsers see the same page.
 func checkView(t *testing.T, d document, reason string) {
@@ -172,8 +164,7 @@ func checkView(t *testing.T, d document, reason string) {
 	if different := differentView(d.page, got.body, d.contentType, after, testMarkup); different != "" {
 		t.Error(different)
 	}
-	if encoding, from := sniffed(d.page, d.contentType); encoding != "" && sniffedWrong[d.name] == "" &&
-		(encoding != got.verdict.Encoding || from != got.verdict.EncodingFrom) {
+	if encoding, from := sniffed(d.page, d.contentType); encoding != got.verdict.Encoding || from != got.verdict.EncodingFrom {
 		t.Errorf("the verdict says %s from %s, want %s from %s",
 			got.verdict.Encoding, got.verdict.EncodingFrom, encoding, from)
 	}

@@ -61,6 +61,13 @@ func (d *decider) abandon(reason string) {
 	}
 }
 
+// settleForNow takes what the page has declared so far for all that it declares.
+func (d *decider) settleForNow() {
+	if !d.settled() {
+		d.sniff(true)
+	}
+}
+
 // feed takes the next bytes of the page.
 func (d *decider) feed(p []byte) {
 	if d.complete() {

@@ -132,7 +132,7 @@ func (x *Exchange) rewrite(res *http.Response, encoding string) {
 	}
 	x.body.injects = true
 	res.Header = header
-	x.adjust(header, coding != nil)
+	x.adjust(header, coding.reencodes())
 	x.setLength(res, coding)
 	x.verdict.Policy = policy.Changes
 	if x.verdict.Charset = x.body.lostDeclaration(); x.verdict.Charset != "" {
@@ -146,7 +146,7 @@ func (x *Exchange) announce(res *http.Response) {
 		return
 	}
 	coding, _ := contentCoding(res.Header)
-	x.adjust(res.Header, coding != nil)
+	x.adjust(res.Header, coding.reencodes())
 	x.setLength(res, nil)
 }
 

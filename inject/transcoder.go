@@ -23,7 +23,7 @@ const (
 type transcoder struct {
 	raw    recorder
 	in     *bufio.Reader // over raw
-	coding *coding
+	codecs *codecs
 	page   reader // over decoder
 
 	decoder streamDecoder // nil until opened
@@ -43,12 +43,12 @@ var transcoders = sync.Pool{New: func() any {
 	}
 }}
 
-// newTranscoder reads a page in coding c from src; for encoding and patient see decider.
-func newTranscoder(src io.Reader, c *coding, markup []byte, encoding string, patient bool) *transcoder {
+// newTranscoder reads a page from src that c decodes; for encoding and patient see decider.
+func newTranscoder(src io.Reader, c *codecs, markup []byte, encoding string, patient bool) *transcoder {
 	t := transcoders.Get().(*transcoder)
 	t.raw = recorder{src: src, recording: true, recorded: t.raw.recorded[:0]}
 	t.in.Reset(&t.raw)
-	t.coding = c
+	t.codecs = c
 	t.page.reset(nil, markup, encoding, patient)
 	t.pending, t.err, t.asIs = nil, nil, false
 	return t
@@ -67,10 +67,10 @@ func (t *transcoder) release() {
 
 func (t *transcoder) releaseCodecs() {
 	if t.decoder != nil {
-		t.coding.decoders.Put(t.decoder)
+		t.codecs.decoders.Put(t.decoder)
 	}
 	if t.encoder != nil {
-		t.coding.encoders.Put(t.encoder)
+		t.codecs.encoders.Put(t.encoder)
 	}
 	t.decoder, t.encoder = nil, nil
 }
@@ -104,8 +104,7 @@ func (t *transcoder) open() {
 		t.passAsIs()
 		return
 	}
-	t.coding = t.coding.wrapping(t.in)
-	t.decoder = t.coding.decoders.Get().(streamDecoder)
+	t.decoder = t.codecs.decoders.Get().(streamDecoder)
 	if err := t.decoder.Reset(t.in); err != nil {
 		t.fail()
 		return
@@ -132,7 +131,7 @@ func (t *transcoder) probe() {
 // encode gives the page up as it came: from here on it is coded anew.
 func (t *transcoder) encode() {
 	t.raw.recording = false
-	t.encoder = t.coding.encoders.Get().(streamEncoder)
+	t.encoder = t.codecs.encoders.Get().(streamEncoder)
 	t.encoder.Reset(&t.out)
 }
 

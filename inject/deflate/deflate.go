@@ -43,7 +43,7 @@ import (
 
 const (
 	maxText   = 64 << 10  // decoded bytes shown to the placer
-	maxHeld   = 128 << 10 // bytes of the source held until it has decided
+	maxHeld   = 128 << 10 // bytes of the source held until it has decided; as many may have been released
 	chunk     = 8 << 10   // first read
 	highWater = 32 << 10  // of output; more waits until that is read
 )
@@ -111,9 +111,10 @@ type Reader struct {
 		bit int // of s.in
 		pos int64
 	}
-	safe int64  // the place does not lie before this
-	text []byte // decoded: up to the placer's decision, and as far after k as a match that starts before it can reach
-	fed  int    // bytes of it that the placer has seen
+	safe     int64  // the place does not lie before this
+	released int    // bytes of the source returned before the decision
+	text     []byte // decoded: up to the placer's decision, and as far after k as a match that starts before it can reach
+	fed      int    // bytes of it that the placer has seen
 
 	k     int64
 	limit int64 // offset in the text from which nothing reaches back across k
@@ -130,10 +131,13 @@ func (r *Reader) Reset(src io.Reader, format Format, markup []byte, placer Place
 	r.phase, r.verdict, r.damage, r.end, r.err = framing, Undecided, nil, nil, nil
 	r.frame = frame{}
 	r.mark, r.idle, r.hold, r.tail = 0, true, 0, 0
-	r.start.bit, r.start.pos, r.safe = 0, 0, 0
+	r.start.bit, r.start.pos, r.safe, r.released = 0, 0, 0, 0
 	r.text, r.fed = r.text[:0], 0
 	r.sent, r.open = 0, noBlock
 }
+
+// SetMarkup sets the markup anew, which a placer may do before it answers Insert.
+func (r *Reader) SetMarkup(markup []byte) { r.markup = markup }
 
 // Read implements io.Reader. It returns what a single read of the source has made possible.
 func (r *Reader) Read(p []byte) (int, error) {

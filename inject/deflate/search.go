@@ -5,27 +5,35 @@ import "math"
 // search decodes a little and shows it to the placer.
 func (r *Reader) search() error {
 	err := r.decode(min(max(256, 2*len(r.text)), maxText))
-	if over := r.s.over(); over || len(r.text) > r.fed || err == errStarved {
-		k, v := r.placer.Feed(r.text[r.fed:], over)
-		r.fed = len(r.text)
-		switch {
-		case v == Insert && k >= 0 && k <= int64(r.fed):
-			r.insert(k)
-			return nil
-		case v != Undecided || over:
-			r.leave(Decline)
-			return nil
-		}
-		r.safe = k
+	over := r.s.over()
+	if over || len(r.text) > r.fed {
+		r.ask(over)
 	}
-	if len(r.text) >= maxText {
-		r.leave(TooLong)
-		return nil
-	}
-	if err == errStarved {
+	if err == errStarved && r.phase == searching {
+		r.ask(false)
 		r.release()
 	}
+	if len(r.text) >= maxText && r.phase == searching {
+		r.leave(TooLong)
+	}
+	if r.phase != searching {
+		return nil
+	}
 	return err
+}
+
+// ask shows the placer what it has not seen, and does as it says.
+func (r *Reader) ask(over bool) {
+	k, v := r.placer.Feed(r.text[r.fed:], over)
+	r.fed = len(r.text)
+	switch {
+	case v == Insert && k >= 0 && k <= int64(r.fed):
+		r.insert(k)
+	case v != Undecided || over:
+		r.leave(Decline)
+	default:
+		r.safe = k
+	}
 }
 
 // release returns what has been decoded if it ends with a sync flush and the place does not lie before that: somebody
@@ -33,9 +41,10 @@ func (r *Reader) search() error {
 func (r *Reader) release() {
 	s := &r.s
 	flushed := !s.inside && s.blk.kind == stored && s.blk.size == 0 && s.next.used == 0
-	room := len(r.w.buf)+len(s.in) < highWater // Decide does not take it away
-	if flushed && room && s.bit == len(s.in)*8 && s.pos == r.safe {
+	room := r.released < maxHeld && len(r.w.buf)+len(s.in) < highWater // Decide takes nothing away
+	if flushed && room && r.phase == searching && s.bit == len(s.in)*8 && s.pos == r.safe {
 		r.w.buf = append(r.w.buf, s.in...)
+		r.released += len(s.in)
 		s.drop(len(s.in))
 		s.blk = block{pos: s.pos}
 		r.start.bit, r.start.pos = s.bit, s.pos

@@ -1,5 +1,8 @@
 # Everything is built and tested from here; .ci/run calls "make test".
 
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
 # The toolchain that go.mod names, or the one at hand where it cannot be had.
 export GOTOOLCHAIN := $(shell GOTOOLCHAIN=auto go version >/dev/null 2>&1 && echo auto || echo local)
 export CGO_ENABLED := 0
@@ -24,8 +27,8 @@ install: ## what the tests need besides Go
 	.ci/install
 
 lint: ## formatting and vet
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
-	for m in $(MODULES); do (cd $$m && go vet ./...) || exit 1; done
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
+	for m in $(MODULES); do (cd $$m && go vet ./...); done
 
 unit:
 	go test -timeout 5m ./...

@@ -97,6 +97,13 @@ func (b *body) leftAlone() bool {
 	return !b.reading && (b.page.decision().reason != "" || !b.page.decision().done())
 }
 
+// recoded reports whether the bytes are not the origin's even where the page is
+// left alone: a part of it had to be passed on before that was clear.
+func (b *body) recoded() bool {
+	t, ok := b.page.(*transcoder)
+	return ok && !b.reading && t.encoder != nil
+}
+
 // lostDeclaration returns the encoding that the Content-Type must name because
 // the markup moves its declaration out of sight, as far as peek saw.
 func (b *body) lostDeclaration() string {

@@ -25,6 +25,7 @@ type decider struct {
 	start   [prescanLength]byte // the first bytes of the page
 	kept    int                 // how many of them there are
 	scanned int                 // how many of them the scanner has seen
+	scratch [prescanLength]byte // of lostDeclaration
 }
 
 // What names the encoding of a page, by falling rank (HTML Standard 13.2.3.2).
@@ -197,8 +198,8 @@ func (d *decider) lostDeclaration(markup []byte) string {
 	if d.source != fromMeta || d.reason != "" || d.point >= prescanLength {
 		return ""
 	}
-	var page [prescanLength]byte
-	n := copy(page[:], d.start[:d.point])
+	page := d.scratch[:]
+	n := copy(page, d.start[:d.point])
 	n += copy(page[n:], markup)
 	n += copy(page[n:], d.start[d.point:d.kept])
 	if name, _ := prescan(page[:n]); name == d.encoding {

@@ -128,6 +128,10 @@ func (x *Exchange) rewrite(res *http.Response, encoding string) {
 	res.Body = x.body
 	x.body.peek(patience)
 	if x.body.leftAlone() {
+		if x.body.recoded() {
+			x.adjust(res.Header, true)
+			x.setLength(res, coding)
+		}
 		return
 	}
 	x.body.injects = true

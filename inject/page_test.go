@@ -105,6 +105,31 @@ func TestCodingStays(t *testing.T) {
 	}
 }
 
+// A page that had to be coded anew in part, though it is left alone, does not
+// claim to be the origin's bytes.
+func TestLeftAloneLate(t *testing.T) {
+	pieces := []string{"<!doctype html>", "<html amp><head>"}
+	for _, w := range wires {
+		body := newLiveBody()
+		for _, piece := range w.flushed(pieces...) {
+			body.pieces <- piece
+		}
+		close(body.pieces)
+		res := w.response(document{contentType: "text/html"}, nil)
+		res.Body = body
+		res.Header.Set("ETag", `"abc"`)
+		res.Header.Set("Content-Digest", "x")
+		got := fetch(t, New(Options{Tag: testTag, Patience: time.Minute}), request("GET"), res)
+		if page, err := w.decode(got.body); string(page) != strings.Join(pieces, "") || err != nil || got.verdict.Reason != "amp" {
+			t.Errorf("%s: %q, %v, %+v", w.name, page, err, got.verdict)
+		}
+		same := bytes.Equal(got.body, bytes.Join(w.flushed(pieces...), nil))
+		if claims := got.header.Get("ETag") == `"abc"` && got.header.Get("Content-Digest") == "x"; claims != same {
+			t.Errorf("%s: the same bytes: %v, header %v", w.name, same, got.header)
+		}
+	}
+}
+
 // longPage is too long and too varied for any coding to end within one read.
 func longPage() []byte {
 	page := []byte(testPage)

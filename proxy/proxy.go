@@ -45,7 +45,7 @@ type Proxy struct {
 type site struct {
 	Site
 	name     string
-	upstream http.Handler
+	upstream *upstream
 }
 
 // New returns a Proxy for the sites. Two sites cannot have a host in common.

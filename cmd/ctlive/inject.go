@@ -57,6 +57,9 @@ func (f *filter) parse() error {
 	if err != nil {
 		return err
 	}
+	if err := (inject.Tag{HTML: f.tag}).Check(); err != nil {
+		return misuse("tag", err)
+	}
 	if f.status < 100 || f.status > 999 {
 		return misuse("status", fmt.Errorf("%d is no HTTP status", f.status))
 	}

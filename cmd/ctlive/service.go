@@ -68,13 +68,22 @@ func newSites(c *configs.Config, events *collector.Collector) ([]proxy.Site, err
 		sites = append(sites, proxy.Site{
 			Hosts: s.Hosts, Upstream: s.To[0], Prefix: s.Prefix,
 			Injector: inject.New(inject.Options{
-				Tag: newTag(listener, s), Frames: s.Inject.Frames, Include: s.Inject.Include, Exclude: s.Inject.Exclude,
+				Tag: newTag(listener, s), Frames: s.Inject.Frames, Include: include(s), Exclude: s.Inject.Exclude,
 			}),
 			Listener: listener,
 			Events:   events.Handler(collector.Site{Name: s.Hosts[0], Hosts: s.Hosts}),
 		})
 	}
 	return sites, nil
+}
+
+// include returns the patterns of the pages to inject. A list without any means
+// none to the configuration, and all to the injector.
+func include(s configs.Site) []string {
+	if len(s.Inject.Include) == 0 {
+		return []string{""} // no path is empty
+	}
+	return s.Inject.Include
 }
 
 func newListener(s configs.Site) (*assets.Listener, error) {

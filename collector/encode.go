@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
 
@@ -120,6 +121,19 @@ func WriteRejectedTable(w io.Writer, rejects iter.Seq2[Reject, error]) error {
 		}
 	}
 	return nil
+}
+
+// WriteStatsTable writes counts and losses for people.
+func WriteStatsTable(w io.Writer, counts []Count, losses []Loss) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SITE\tTYPE\tEVENTS")
+	for _, c := range counts {
+		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(c.Site), plain(c.Type), c.Events)
+	}
+	for _, l := range losses {
+		fmt.Fprintf(table, "%s\tlost: %s\t%d\n", plain(l.Site), plain(l.Reason), l.Count)
+	}
+	return table.Flush()
 }
 
 // plain returns s as a cell of a table.

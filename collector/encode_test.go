@@ -136,3 +136,19 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+func TestStatsTable(t *testing.T) {
+	var out bytes.Buffer
+	counts := []Count{{Site: "a.test", Type: "Loaded", Events: 3}, {Site: "a.test", Type: "\x1b[2J", Events: 1}}
+	if err := WriteStatsTable(&out, counts, []Loss{{Site: "a.test", Reason: "refused", Count: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a.test  Loaded         3\n", "a.test  lost: refused  2\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("an escape sequence reaches the terminal: %q", out.String())
+	}
+}

@@ -50,7 +50,7 @@ func (l accessLog) write(e *entry, r *http.Request) {
 	attrs := []slog.Attr{
 		slog.String("site", e.site), slog.String("method", r.Method), slog.String("host", r.Host),
 		slog.String("path", r.URL.EscapedPath()), slog.Int("status", e.status), slog.Int64("bytes", e.bytes),
-		slog.Duration("took", time.Since(e.start)),
+		slog.Float64("ms", float64(time.Since(e.start).Microseconds())/1000),
 	}
 	if e.visit != nil && e.visit.exchange != nil {
 		attrs = append(attrs, slog.String("inject", e.visit.outcome()))

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,13 +57,5 @@ func writeStats(w io.Writer, format string, s statistics) error {
 	if format == "json" {
 		return json.NewEncoder(w).Encode(s)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SITE\tTYPE\tEVENTS")
-	for _, c := range s.Counts {
-		fmt.Fprintf(table, "%q\t%q\t%d\n", c.Site, c.Type, c.Events)
-	}
-	for _, l := range s.Losses {
-		fmt.Fprintf(table, "%q\tlost: %s\t%d\n", l.Site, l.Reason, l.Count)
-	}
-	return table.Flush()
+	return collector.WriteStatsTable(w, s.Counts, s.Losses)
 }

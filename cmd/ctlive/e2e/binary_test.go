@@ -123,6 +123,18 @@ func (p *proxy) await(t *testing.T, stderr io.Reader) {
 	}
 }
 
+// awaitLog waits until the log says text.
+func (p *proxy) awaitLog(t *testing.T, text string) {
+	t.Helper()
+	for range 100 {
+		if strings.Contains(p.log.String(), text) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("no %s in the log:\n%s", text, p.log)
+}
+
 // kill ends the proxy the hard way.
 func (p *proxy) kill() {
 	p.cmd.Process.Kill()

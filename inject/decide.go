@@ -93,6 +93,9 @@ func (d *decider) finish() {
 	if d.decoder.hasHalf {
 		end-- // half a UTF-16 unit at the end is not ours to complete
 	}
+	if d.decoder.escape > 0 && !d.decided() {
+		d.leave("charset") // the markup would become part of the escape sequence
+	}
 	d.scanner.finish(end)
 }
 

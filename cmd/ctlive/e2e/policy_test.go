@@ -100,10 +100,10 @@ const (
 	mute           // the listener runs; a policy in the page, which the proxy leaves alone, blocks its requests
 )
 
-// TestPolicies: under every policy, what ran, what was blocked and what was
+// TestPolicy: under every policy, what ran, what was blocked and what was
 // reported is the same with the proxy as without it, and beyond that the
 // listener hears every event of the page and reports it.
-func TestPolicies(t *testing.T) {
+func TestPolicy(t *testing.T) {
 	origin := httptest.NewServer(http.HandlerFunc(serveAnyHost))
 	defer origin.Close()
 	p := startProxy(t, origin.URL, "")

@@ -84,7 +84,7 @@ func (x *Exchange) Response(res *http.Response) {
 }
 
 func (x *Exchange) skipReason(res *http.Response, mediaType string) string {
-	if x.reason == "upgrade" || x.reason == "method" {
+	if x.reason == "method" {
 		return x.reason
 	}
 	if reason := responseReason(res, mediaType); reason != "" {

@@ -159,7 +159,7 @@ func TestLeftAlone(t *testing.T) {
 		{name: "replacement by its name", reason: "charset", res: fields{"Content-Type: text/html; charset=replacement"}},
 
 		{name: "P43 upgrade", reason: "upgrade", req: fields{"Upgrade: websocket", "Connection: Upgrade"}, status: 101},
-		{name: "P43 upgrade declined", reason: "upgrade", req: fields{"Upgrade: websocket"}, status: 400},
+		{name: "P43 upgrade of a socket", reason: "upgrade", req: fields{"Sec-Fetch-Dest: websocket"}, status: 101},
 		{name: "upgrade unasked", reason: "upgrade", status: 101},
 
 		{name: "script's fetch", reason: "fetch", req: fields{"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors"}},
@@ -197,6 +197,8 @@ func TestLeftAlone(t *testing.T) {
 		{name: "policy of two lines", reason: "csp", res: fields{"Content-Security-Policy: default-src *", "Content-Security-Policy: sandbox allow-forms"}},
 
 		{name: "P30 empty in gzip", reason: "empty", body: "\x00", res: fields{"Content-Encoding: gzip"}},
+		{name: "P30 empty in br", reason: "empty", body: "\x00", res: fields{"Content-Encoding: br"}},
+		{name: "P30 empty in zstd", reason: "empty", body: "\x00", res: fields{"Content-Encoding: zstd"}},
 		{name: "P45 just spaces", reason: "empty", body: " \n"},
 
 		{name: "P28 not in its coding", reason: "broken", res: fields{"Content-Encoding: br"}},
@@ -249,6 +251,7 @@ func TestInjectedDespite(t *testing.T) {
 		{name: "prerender", req: fields{"Sec-Fetch-Dest: document", "Sec-Purpose: prefetch;prerender"}},
 		{name: "prefetch of an old browser", req: fields{"Accept: */*", "User-Agent: Mozilla/5.0", "Purpose: prefetch"}},
 		{name: "P44 form", method: "POST", req: fields{"Sec-Fetch-Dest: document"}},
+		{name: "upgrade declined", req: fields{"Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings"}},
 		{name: "not found", req: fields{}, status: 404},
 		{name: "P29 server error", req: fields{}, status: 500},
 		{name: "choices", req: fields{}, status: 300},

@@ -2,11 +2,13 @@ package inject
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -42,9 +44,10 @@ var reasons = map[string]string{
 	"broken":         "its body ends early or does not fit its Content-Encoding",
 }
 
-// Explain fetches a page with ask, as Request and Response would have it, reads
-// it to its end and says what was decided about it and why, in order. The error
-// is that of ask, or of reading the page.
+// Explain fetches a page with ask, as Request and Response would have it, and
+// says what was decided about it and why, in order. A page that was looked into
+// is read to its end: only there it is known whether it is whole. The error is
+// that of ask, or of reading the page.
 func (in *Injector) Explain(r *http.Request, ask func(*http.Request) (*http.Response, error)) ([]Finding, error) {
 	e := &explanation{asked: r.Header.Clone()}
 	x := in.Request(r)
@@ -57,9 +60,11 @@ func (in *Injector) Explain(r *http.Request, ask func(*http.Request) (*http.Resp
 	e.answer(res)
 	x.Response(res)
 	var page head
-	_, err = io.Copy(&page, res.Body)
+	if x.body != nil { // or it may be a stream without an end
+		_, err = io.Copy(&page, res.Body)
+	}
 	res.Body.Close()
-	e.verdict(x.Verdict(), res, page.text(res.Header))
+	e.verdict(x, res, &page)
 	return e.findings, err
 }
 
@@ -86,6 +91,9 @@ func (e *explanation) request(x *Exchange, r *http.Request) {
 
 func (e *explanation) answer(res *http.Response) {
 	e.add("status", "%d %s", res.StatusCode, http.StatusText(res.StatusCode))
+	if to := res.Header.Get("Location"); to != "" && res.StatusCode/100 == 3 {
+		e.add("status", "it leads to %s: that is the page to ask about", to)
+	}
 	if fields := res.Header["Content-Type"]; len(fields) > 0 {
 		e.add("type", "%s", strings.Join(fields, ", "))
 	} else {
@@ -97,13 +105,14 @@ func (e *explanation) answer(res *http.Response) {
 	case c == nil:
 		e.add("coding", "none")
 	case c.reencodes():
-		e.add("coding", "%s: decoded and compressed anew", res.Header.Get("Content-Encoding"))
+		e.add("coding", "%s: markup goes in by decoding and compressing anew", res.Header.Get("Content-Encoding"))
 	default:
-		e.add("coding", "%s: the markup is spliced in, nothing is compressed anew", res.Header.Get("Content-Encoding"))
+		e.add("coding", "%s: markup is spliced in, without compressing anew", res.Header.Get("Content-Encoding"))
 	}
 }
 
-func (e *explanation) verdict(v Verdict, res *http.Response, text []byte) {
+func (e *explanation) verdict(x *Exchange, res *http.Response, page *head) {
+	v := x.Verdict()
 	if v.EncodingFrom != "" {
 		e.charset(v)
 	}
@@ -111,7 +120,8 @@ func (e *explanation) verdict(v Verdict, res *http.Response, text []byte) {
 		e.add("policy", "%s", change)
 	}
 	if v.Injected {
-		e.policies(v, text)
+		e.policies(v)
+		e.metaPolicies(x, page.text(res.Header))
 		e.validators(res)
 		e.add("verdict", "injected at byte %d", v.Offset)
 		return
@@ -130,7 +140,7 @@ func (e *explanation) charset(v Verdict) {
 	}
 }
 
-func (e *explanation) policies(v Verdict, text []byte) {
+func (e *explanation) policies(v Verdict) {
 	header := e.came.Get("Content-Security-Policy") + e.came.Get("Content-Security-Policy-Report-Only")
 	switch {
 	case header == "":
@@ -138,9 +148,19 @@ func (e *explanation) policies(v Verdict, text []byte) {
 	case len(v.Policy) == 0:
 		e.add("policy", "it allows the listener as it is")
 	}
+}
+
+// metaPolicies tells of policies in the page itself: they come after the
+// listener, which runs whatever they say, but rule what it may connect to.
+func (e *explanation) metaPolicies(x *Exchange, text []byte) {
 	for _, policy := range metaPolicies(text) {
-		if strings.Contains(policy, "connect-src") || strings.Contains(policy, "default-src") {
-			e.add("policy", "a <meta> in the page comes after the listener but rules what it may connect to: %s", policy)
+		needs := x.admit(http.Header{"Content-Security-Policy": {policy}}, false).Changes
+		switch blocks := func(change string) bool { return strings.Contains(change, "the events") }; {
+		case slices.ContainsFunc(needs, blocks):
+			e.add("policy", "a <meta> in the page keeps the listener from reporting; allow %s%s in its connect-src: %s",
+				x.origin, x.injector.tag.Events, policy)
+		case strings.Contains(policy, "connect-src"):
+			e.add("policy", "a <meta> in the page rules what the listener may connect to, and lets it report: %s", policy)
 		}
 	}
 }
@@ -170,24 +190,30 @@ func (h *head) Write(p []byte) (int, error) {
 
 // text returns what the start of the body decodes to, as far as it goes.
 func (h *head) text(header http.Header) []byte {
-	var r io.Reader = bytes.NewReader(h.coded)
-	c, _ := contentCoding(header)
-	switch {
-	case c == gzipCoding:
-		r, _ = gzip.NewReader(r)
-	case c == deflateCoding:
-		r, _ = zlib.NewReader(r)
-	case c != nil:
-		decoder := c.codecs.decoders.Get().(streamDecoder)
-		defer c.codecs.decoders.Put(decoder)
-		decoder.Reset(r)
-		r = decoder
-	}
 	var text bytes.Buffer
-	if r != nil {
+	c, _ := contentCoding(header)
+	if r, err := c.reader(bytes.NewReader(h.coded)); err == nil {
 		io.Copy(&text, io.LimitReader(r, maxUndecided))
 	}
 	return text.Bytes()
+}
+
+// reader returns a reader of what src decodes to.
+func (c *coding) reader(src *bytes.Reader) (io.Reader, error) {
+	switch {
+	case c == nil:
+		return src, nil
+	case c == gzipCoding:
+		return gzip.NewReader(src)
+	case c == deflateCoding:
+		if r, err := zlib.NewReader(src); err == nil {
+			return r, nil
+		}
+		src.Seek(0, io.SeekStart) // some servers send it without its wrapping
+		return flate.NewReader(src), nil
+	}
+	decoder := c.codecs.decoders.New().(streamDecoder)
+	return decoder, decoder.Reset(src)
 }
 
 // metaPolicies returns the policies that a page sets by <meta>.

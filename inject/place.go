@@ -105,6 +105,10 @@ func (s *scanner) isDocument() bool {
 	return s.html
 }
 
+// hasMarkup reports whether the page has begun as HTML does, so that text is its
+// first content.
+func (s *scanner) hasMarkup() bool { return s.html || s.any && !s.xml }
+
 // attributeNamed takes the name of an attribute of the tag being read.
 func (s *scanner) attributeNamed() {
 	switch {
@@ -127,14 +131,12 @@ func (s *scanner) tagEnd(to int64) {
 	}
 }
 
-// textStart takes the first character of text. In a document the place is
-// before it. Elsewhere it may be JSON, a script or a font that is mislabelled,
-// or a page with something left over in front.
+// textStart takes the first character of text; NUL is one, though Chromium drops
+// it. In a document the place is before it. Elsewhere it may be JSON, a script or
+// a font that is mislabelled, or a page with something left over in front.
 func (s *scanner) textStart(c byte) {
 	switch {
-	case s.placed:
-		s.state = stateDecided
-	case s.html || s.any && !s.xml:
+	case s.hasMarkup():
 		s.insert(s.mark)
 	case s.xml || c == '{' || c == '[' || c == '"':
 		s.leave("not-a-document")
@@ -217,7 +219,7 @@ func (s *scanner) finish(end int64) {
 		s.state = stateDecided
 	case !s.any && s.state == stateData:
 		s.leave("empty")
-	case s.state.swallows(), s.state.inText(), s.xml && !s.html, !s.any && !s.html && !s.state.inTag():
+	case s.state.swallows(), s.state.inText(), !s.hasMarkup() && (s.xml || !s.state.inTag()):
 		s.leave("not-a-document")
 	case s.state == stateData:
 		s.insert(end)

@@ -23,10 +23,7 @@ func encodingName(label string) string {
 	if err != nil {
 		return ""
 	}
-	name, err := htmlindex.Name(e)
-	if err != nil {
-		return ""
-	}
+	name, _ := htmlindex.Name(e) // every encoding of the index has one
 	return name
 }
 

@@ -9,8 +9,6 @@ import (
 // to a document. The fields that it looked at are those that an answer varies by.
 func requestReason(r *http.Request, frames bool) (reason string, consulted []string) {
 	switch {
-	case r.Header.Get("Upgrade") != "":
-		return "upgrade", nil
 	case r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead:
 		return "method", nil
 	case r.Header.Get("Sec-Fetch-Dest") != "":

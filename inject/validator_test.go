@@ -158,6 +158,16 @@ func TestP39Revalidation(t *testing.T) {
 	}
 }
 
+// Which of several pages that the visitor holds is confirmed, the origin says.
+func TestConfirmed(t *testing.T) {
+	known := []condition{{`"a~cs.V"`, `"a"`}, {`W/"b~cw.V"`, `W/"b"`}, {`W/"1~ct.V"`, ""}}
+	for etag, want := range map[string]string{`"a"`: `"a~cs.V"`, `"b"`: `W/"b~cw.V"`, `"c"`: "", "": `W/"1~ct.V"`} {
+		if got := confirmed(known, etag); got != want {
+			t.Errorf("%s: confirmed %s, want %s", etag, got, want)
+		}
+	}
+}
+
 func FuzzConditions(f *testing.F) {
 	f.Add(`"a~cs.V", W/"b"`, `W/"1~ct.V"`)
 	f.Add(`"\`, `*`)

@@ -34,6 +34,9 @@ func (p *Proxy) Explain(ctx context.Context, page *url.URL) ([]inject.Finding, e
 	if strings.HasPrefix(page.Path, s.Prefix) {
 		return nil, fmt.Errorf("%s is under the reserved path %s, which never reaches the origin", page.Path, s.Prefix)
 	}
+	if page.Path == "" {
+		page = page.JoinPath("/") // what a browser asks for
+	}
 	in, err := http.NewRequestWithContext(ctx, http.MethodGet, page.String(), nil)
 	if err != nil {
 		return nil, err
@@ -49,6 +52,10 @@ func (p *Proxy) Explain(ctx context.Context, page *url.URL) ([]inject.Finding, e
 func (u *upstream) explain(in, out *http.Request) ([]inject.Finding, error) {
 	return u.site.Injector.Explain(out, func(r *http.Request) (*http.Response, error) {
 		u.address(r.URL, in)
-		return u.proxy.Transport.RoundTrip(r)
+		res, err := u.proxy.Transport.RoundTrip(r)
+		if err != nil {
+			return nil, fmt.Errorf("ask %s: %w", u.site.Upstream.Redacted(), err)
+		}
+		return res, nil
 	})
 }

@@ -108,9 +108,18 @@ func (p *prescanner) next() string {
 	case len(p.rest) > 1 && p.rest[0] == '<' && (p.rest[1] == '!' || p.rest[1] == '/' || p.rest[1] == '?'):
 		p.skipPast(2, ">")
 	default:
-		p.rest = p.rest[1:]
+		p.skipTo('<')
 	}
 	return ""
+}
+
+// skipTo goes on to the next c, at least one byte.
+func (p *prescanner) skipTo(c byte) {
+	n := bytes.IndexByte(p.rest[1:], c)
+	if n < 0 {
+		n = len(p.rest) - 1
+	}
+	p.rest = p.rest[n+1:]
 }
 
 func isMeta(b []byte) bool {

@@ -1,6 +1,9 @@
 package inject
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A word is a short ASCII name in lower case. One that is longer than any name
 // that matters keeps its length only.
@@ -29,12 +32,13 @@ func (w *word) begins(name string) bool {
 // isAMP reports whether an attribute of <html> marks an AMP document
 // (AMP HTML specification, "AMP HTML format": amp, amp4ads, amp4email, or ⚡ for amp).
 func (w *word) isAMP() bool {
-	for _, mark := range []string{"amp", "\u26a1", "\u26a1\ufe0f"} {
-		if w.is(mark) || w.is(mark+"4ads") || w.is(mark+"4email") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ampMarks, w.is)
+}
+
+var ampMarks = []string{
+	"amp", "amp4ads", "amp4email",
+	"\u26a1", "\u26a14ads", "\u26a14email",
+	"\u26a1\ufe0f", "\u26a1\ufe0f4ads", "\u26a1\ufe0f4email",
 }
 
 // startsDocument reports whether a document that omits <html> and <head> can

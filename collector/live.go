@@ -81,6 +81,8 @@ func (c *cursor) await(ctx context.Context) bool {
 	return !c.ended(ctx)
 }
 
+// ended reports whether nobody reads any more, or nobody can: an error of a query then says no more
+// than that.
 func (c *cursor) ended(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -98,19 +100,18 @@ func (s *Store) Follow(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		f.Limit = 0
 		last, err := s.LastRow(ctx)
+		c := cursor{store: s, f: f, row: last}
 		if err != nil {
-			yield(Record{}, err)
+			if !c.ended(ctx) {
+				yield(Record{}, err)
+			}
 			return
 		}
 		for r, err := range s.events(ctx, f, last) {
-			if err != nil && ctx.Err() != nil {
-				return
-			}
-			if !yield(r, err) || err != nil {
+			if err != nil && c.ended(ctx) || !yield(r, err) || err != nil {
 				return
 			}
 		}
-		c := cursor{store: s, f: f, row: last}
 		for {
 			page, ok, err := c.next(ctx, time.Hour)
 			if err != nil {

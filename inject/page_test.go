@@ -43,7 +43,7 @@ var cuts = map[string]func(io.Reader) io.Reader{
 func TestP12EveryCodingAndCut(t *testing.T) {
 	check := func(t *testing.T, docs []document, cuts map[string]func(io.Reader) io.Reader) {
 		for _, d := range docs {
-			if testing.Short() && len(d.page) > 32<<10 {
+			if testing.Short() && len(d.page) > 8<<10 {
 				continue // the race detector takes minutes for these
 			}
 			want := navigate(t, newTestInjector(), d.response())

@@ -61,6 +61,8 @@ func (d *decoder) utf16Byte(s *scanner, b byte, at int64) {
 // it: ASCII, and escape sequences to two-byte characters and back.
 func (d *decoder) shiftedByte(s *scanner, b byte, at int64) {
 	switch {
+	case b == 0x1b && d.escape > 0:
+		s.leave("charset")
 	case b == 0x1b:
 		d.escape = 1
 	case d.escape == 1:
@@ -77,8 +79,8 @@ func (d *decoder) shiftedByte(s *scanner, b byte, at int64) {
 
 // shift ends the escape sequence that began at offset from. Markup must stand
 // before it and not after, where it would not be read as ASCII. Sets that no
-// page uses at its start, and a sequence that changes nothing, which may stand
-// for U+FFFD, are not worth getting right.
+// page uses at its start, and sequences that are cut off or change nothing,
+// which may stand for U+FFFD, are not worth getting right.
 func (d *decoder) shift(s *scanner, b byte, from int64) {
 	switch {
 	case d.set == '$' && (b == '@' || b == 'B') && !d.twoByte:

@@ -30,12 +30,15 @@ lint: ## formatting and vet
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	for m in $(MODULES); do (cd $$m && go vet ./...); done
 
+# What failed or was skipped, and why, but not what passed.
+TELL := grep -vE '^=== |^ *--- PASS|^PASS$$'
+
 unit:
-	go test -timeout 5m ./...
-	cd assets/build && go test -timeout 5m ./...
+	go test -timeout 5m -v ./... | $(TELL)
+	cd assets/build && go test -timeout 5m -v ./... | $(TELL)
 
 e2e: ## the built binary, with browsers and servers
-	cd cmd/ctlive/e2e && go test -timeout 8m -v ./... | grep -vE '^=== '
+	cd cmd/ctlive/e2e && go test -timeout 8m -v ./... | $(TELL)
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	.ci/fuzz $(FUZZTIME)

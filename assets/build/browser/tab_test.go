@@ -64,7 +64,7 @@ type tab struct {
 func newTab(t *testing.T) *tab {
 	t.Helper()
 	if chrome == nil {
-		t.Skip("no ", chromium)
+		t.Skip("SKIP: chromium is not installed")
 	}
 	return openTab(t, chrome, chromedp.WithNewBrowserContext())
 }

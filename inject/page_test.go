@@ -189,6 +189,9 @@ func TestCutOffCoding(t *testing.T) {
 // compressed to, needs bounded memory: what is allocated over all does not grow
 // with it.
 func TestP31P40P41MemoryIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector takes minutes for it")
+	}
 	const size, most = 64 << 20, 24 << 20 // twice what it takes: under the race detector, pools forget
 	text := bytes.Repeat([]byte("0123456789abcdef <p>"), size/20)
 	for _, w := range wires {

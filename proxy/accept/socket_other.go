@@ -1,0 +1,9 @@
+//go:build !linux
+
+package accept
+
+import "net"
+
+func tune(net.Conn) {}
+
+func openFiles() int { return defaultOpenFiles }

@@ -1,0 +1,65 @@
+package admit
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Forward makes out, the header of the request to the origin, one that says of
+// the visitor only what we know. in is the request that came; out is its header
+// after hop-by-hop fields have been removed, which cannot remove ours.
+// X-Forwarded-For is one address: an origin needs no list of proxies to read it.
+func (p *Policy) Forward(in *http.Request, out http.Header, c Client) {
+	edge := p.trusts(peer(in)) // whose own fields about the visitor, such as CF-IPCountry, are true
+	for name, values := range out {
+		if !isPlain(name) || isOurs(name) || !edge && strings.HasPrefix(name, "Cf-") || name == "Te" && !is(values, "trailers") {
+			delete(out, name)
+		}
+	}
+	own := &[4]string{c.Addr.String(), c.Proto, c.Host, appendLoop(in.Header["Cdn-Loop"])}
+	if c.Addr.IsValid() {
+		out["X-Forwarded-For"] = own[0:1:1]
+	}
+	out["X-Forwarded-Proto"] = own[1:2:2]
+	out["X-Forwarded-Host"] = own[2:3:3]
+	out["Cdn-Loop"] = own[3:4:4]
+}
+
+// appendLoop adds ourselves. It reads the field as it came: a client can list it
+// in Connection.
+func appendLoop(came []string) string {
+	if len(came) == 0 {
+		return cdnID
+	}
+	return strings.Join(came, ", ") + ", " + cdnID
+}
+
+// isPlain reports whether a field name is of letters, digits and hyphens. CGI and
+// its heirs take "_" and "." for a hyphen (GHSA-f59h-q822-g45g).
+func isPlain(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; !isAlphanumeric(c) && c != '-' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// isOurs reports whether a field is for us alone to set, or ends here. The name
+// is in canonical form.
+func isOurs(name string) bool {
+	switch name {
+	case "Expect", "Host", "Http2-Settings", "Trailer", // for us as the recipient
+		"Proxy", // becomes HTTP_PROXY in CGI (httpoxy)
+		"Forwarded", "X-Forwarded", "X-Forwarded-By",
+		"X-Real-Ip", "X-Remote-Ip", "X-Remote-Addr", "X-Originating-Ip", "X-Proxyuser-Ip",
+		"X-Client-Ip", "X-Cluster-Client-Ip", "Client-Ip", "True-Client-Ip", "Proxy-Client-Ip", "Wl-Proxy-Client-Ip",
+		"Fastly-Client-Ip", "Fly-Client-Ip", "Incap-Client-Ip", "Ali-Cdn-Real-Ip", "Do-Connecting-Ip",
+		"X-Azure-Clientip", "X-Azure-Socketip", "X-Appengine-User-Ip", "X-Envoy-External-Address",
+		"X-Nf-Client-Connection-Ip", "X-Vercel-Forwarded-For", "X-Proxied-For",
+		"X-Host", "X-Http-Host-Override", "X-Scheme", "X-Url-Scheme", "Front-End-Https",
+		"X-Rewrite-Url", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Http-Path-Override":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Original-")
+}

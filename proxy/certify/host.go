@@ -160,7 +160,7 @@ func (m *Manager) settle(h *host, issuer string, err error) {
 		wait := again[min(h.failed, len(again)-1)]
 		h.tried = time.Now()
 		h.failed, h.next = h.failed+1, h.tried.Add(wait)
-		m.log.Warn("no certificate", "host", h.name, "error", err, "again_in", wait)
+		m.log.Warn("no certificate", "host", h.name, "error", err, "again_in", wait.String())
 	}
 }
 
@@ -188,7 +188,7 @@ func (m *Manager) fetch(ctx context.Context, p *plan, name string) error {
 		err = config.ObtainCertSync(ctx, name)
 	case err != nil: // it is there, but damaged
 		err = config.RenewCertSync(ctx, name, true)
-	case cert.NeedsRenewal(config):
+	case cert.Expired(): // one that is only due serves until keepRenewed has its successor
 		err = config.RenewCertSync(ctx, name, false)
 	}
 	if err != nil {

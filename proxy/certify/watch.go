@@ -38,6 +38,7 @@ func (m *Manager) keepFiles() {
 			if watcher != nil {
 				m.watch(watcher)
 			}
+			settled.Reset(settleTime) // what changed before we looked
 		case <-changes:
 			settled.Reset(settleTime)
 		case err := <-faults:

@@ -19,6 +19,8 @@ import (
 	"time"
 )
 
+//go:generate go test -run ^TestSchemaFile$ . -update
+
 // Config is the whole configuration. The yaml tag of a field is its key, the is
 // tag the kind of text it takes: a name in kinds, or the words to choose from,
 // the first being what happens without the key; with "?" it may be empty.
@@ -28,8 +30,8 @@ type Config struct {
 	Data           string         `yaml:"data" is:"path"` // folder of the event store
 	TLS            TLS            `yaml:"tls"`
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" is:"network"`
-	ProxyProtocol  bool           `yaml:"proxy_protocol"`
-	Sites          []Site         `yaml:"sites"` // at least one
+	ProxyProtocol  bool           `yaml:"proxy_protocol"` // then TrustedProxies is not empty
+	Sites          []Site         `yaml:"sites"`          // at least one
 	Collector      Collector      `yaml:"collector"`
 	Log            Log            `yaml:"log"`
 
@@ -37,10 +39,12 @@ type Config struct {
 	marks map[string]*mark // where each key path was found
 }
 
-// Listen holds the addresses visitors connect to, as host:port; empty is off.
+// Listen holds the addresses visitors connect to, as host:port; empty is off, and
+// at least one is set.
 type Listen struct {
-	HTTP  string `yaml:"http" is:"address?"`
-	HTTPS string `yaml:"https" is:"address?"`
+	HTTP  string   `yaml:"http" is:"address?"`
+	HTTPS string   `yaml:"https" is:"address?"`
+	Grace Duration `yaml:"grace" is:"duration"` // for requests to end after SIGTERM
 }
 
 // Admin is the listener of the dashboard, the API and the metrics. Token is set
@@ -50,7 +54,8 @@ type Admin struct {
 	Token  string `yaml:"token" is:"token?"`
 }
 
-// TLS says where certificates come from.
+// TLS says where the certificates of Listen.HTTPS come from: from CA, or with
+// Internal from a local CA. Every host of the sites can have one.
 type TLS struct {
 	Email    string   `yaml:"email" is:"email?"`
 	CA       string   `yaml:"ca" is:"url"`        // ACME directory
@@ -69,6 +74,7 @@ type Site struct {
 	Hosts    []string   `yaml:"hosts" is:"host"`  // canonical (see kinds), unique over all sites
 	To       []*url.URL `yaml:"to" is:"upstream"` // scheme and host only
 	TLS      KeyPair    `yaml:"tls"`
+	HSTS     Duration   `yaml:"hsts" is:"age"`      // max-age of Strict-Transport-Security, whole seconds; 0: not sent
 	Prefix   string     `yaml:"prefix" is:"prefix"` // reserved path, begins and ends with "/"
 	Tenant   string     `yaml:"tenant" is:"tenant?"`
 	SDK      string     `yaml:"sdk" is:"sdk"` // with "{tenant}" in it
@@ -85,7 +91,7 @@ func (s *Site) SDKURL() string {
 	return strings.ReplaceAll(s.SDK, "{tenant}", s.Tenant)
 }
 
-// KeyPair is a certificate of one's own, both files or neither.
+// KeyPair is a certificate of one's own: PEM files, both or neither.
 type KeyPair struct {
 	Cert string `yaml:"cert" is:"file?"`
 	Key  string `yaml:"key" is:"file?"`
@@ -176,15 +182,16 @@ type Log struct {
 	Level  string `yaml:"level" is:"info|debug|warn|error"`
 	Format string `yaml:"format" is:"auto|text|json"`
 	Access bool   `yaml:"access"`
+	Query  bool   `yaml:"query"` // also the raw query of each request
 }
 
 // Default returns the configuration of an empty file. It has no site yet.
 func Default() *Config {
 	return &Config{
-		Listen: Listen{HTTP: ":80"},
+		Listen: Listen{HTTP: ":80", Grace: Duration(10 * time.Second)},
 		Admin:  Admin{Listen: "127.0.0.1:9180"},
 		Data:   "/var/lib/ctlive",
-		TLS:    TLS{CA: "https://acme-v02.api.letsencrypt.org/directory"},
+		TLS:    TLS{CA: publicCA},
 		Collector: Collector{
 			Retention: 395 * day,
 			MaxBody:   64 << 10,
@@ -195,6 +202,9 @@ func Default() *Config {
 		Log: Log{Level: "info", Format: "auto", Access: true},
 	}
 }
+
+// publicCA is the ACME directory of Let's Encrypt.
+const publicCA = "https://acme-v02.api.letsencrypt.org/directory"
 
 // What differs from Default when there is no file.
 const (

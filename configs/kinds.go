@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/net/idna"
 )
@@ -28,6 +29,7 @@ type kind struct {
 
 var kinds = map[string]kind{
 	"address":  {plain(parseAddress), `write host:port, such as 127.0.0.1:9180, or :80 for every address`},
+	"age":      {plain(parseAge), `write a duration of whole seconds, such as 180d, or 0s for none`},
 	"duration": {plain(ParseDuration), `write a number and its unit, such as 5s, 1h30m or 395d`},
 	"email":    {plain(parseEmail), `write a bare address, such as ops@example.com`},
 	"file":     {parseFile, `name a readable file; a relative path starts at the folder of the configuration file`},
@@ -45,7 +47,7 @@ var kinds = map[string]kind{
 	"secret":   {plain(parseSecret), `write it as "${NAME}" and set NAME in the environment`},
 	"size":     {plain(ParseSize), `write a number with KiB or MiB, such as 64KiB, or plain bytes`},
 	"tenant":   {plain(parseTenant), `write the tenant's name as it stands in its CTLive address: letters, digits and - . _ ~`},
-	"token":    {plain(parseToken), `write it as "${CTLIVE_ADMIN_TOKEN}" and set that in the environment`},
+	"token":    {plain(parseToken), `write it as "${CTLIVE_ADMIN_TOKEN}" and set that in the environment, to what "openssl rand -hex 16" prints`},
 	"upstream": {plain(parseUpstream), `write scheme, host and port only, such as http://10.0.0.5:8080`},
 	"url":      {plain(parseURL), `write a full address, such as https://example.com/path`},
 }
@@ -102,6 +104,18 @@ var (
 	hostNames = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false), idna.VerifyDNSLength(true))
 	hostName  = regexp.MustCompile(`^[a-z0-9_-]+(\.[a-z0-9_-]+)*$`)
 )
+
+// parseAge takes what can stand in max-age (RFC 6797, 6.1.1), which may be zero.
+func parseAge(s string) (Duration, error) {
+	if s == "0" || s == "0s" {
+		return 0, nil
+	}
+	age, err := ParseDuration(s)
+	if err == nil && age%Duration(time.Second) != 0 {
+		err = fmt.Errorf("%s is not a number of whole seconds", quote(s))
+	}
+	return age, err
+}
 
 func parseAddress(s string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
@@ -254,11 +268,17 @@ func parseName(s string) (string, error) {
 	return s, nil
 }
 
+// minToken is too long to be guessed over the network, in bytes.
+const minToken = 16
+
 // parseToken takes what can stand in an Authorization header. Its errors do not
 // show the value.
 func parseToken(s string) (string, error) {
-	if !oneWord.MatchString(s) {
+	switch {
+	case !oneWord.MatchString(s):
 		return "", errors.New("the token has spaces or characters that are not ASCII")
+	case len(s) < minToken:
+		return "", fmt.Errorf("the token is shorter than %d characters", minToken)
 	}
 	return s, nil
 }

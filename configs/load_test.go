@@ -17,6 +17,8 @@ func environment(name string) (string, bool) {
 		"FALLBACK_ORIGIN": "http://10.0.0.8:8080",
 		"EMPTY":           "",
 		"TOKEN":           "s3cret",
+		"ADMIN_TOKEN":     "0123456789abcdef",
+		"SHORT":           "0123456789abcde",
 		"PG_DSN":          "postgres://ctlive:s3cret@db/ctlive",
 		"HOOK_SECRET":     "s3cret",
 		"YAML":            "x\nadmin: {listen: \"0.0.0.0:9180\"}",
@@ -24,6 +26,8 @@ func environment(name string) (string, bool) {
 	}[name]
 	return value, ok
 }
+
+const tokenFix = `write it as "${CTLIVE_ADMIN_TOKEN}" and set that in the environment, to what "openssl rand -hex 16" prints`
 
 const site = "sites: [{hosts: [a.test], to: [http://127.0.0.1:3000]}]\n"
 
@@ -44,24 +48,24 @@ func TestParseNamesEachMistake(t *testing.T) {
 
 		{"unknown key", site + "colector: {}\n", `2:1: colector: unknown key; did you mean "collector"?`},
 		{"unknown key in the wrong case", site + "log: {Level: info}\n", `2:7: log.Level: unknown key; did you mean "level"?`},
-		{"unknown key like none", site + "log: {colour: true}\n", `2:7: log.colour: unknown key; the keys here are level, format, access`},
+		{"unknown key like none", site + "log: {colour: true}\n", `2:7: log.colour: unknown key; the keys here are level, format, access, query`},
 		{"unknown key that hides one", "sites:\n- host: [a.test]\n  to: [http://127.0.0.1:3000]\n", `2:3: sites[0].host: unknown key; did you mean "hosts"?`},
 		{"unknown key of odd characters", site + "\"a\\nb: c\": 1\n", `2:1: "a\nb: c": unknown key; the keys here are listen, admin, data, tls, trusted_proxies, proxy_protocol, sites, collector, log`},
-		{"empty key", site + "log: {\"\": 1}\n", `2:7: log."": unknown key; the keys here are level, format, access`},
+		{"empty key", site + "log: {\"\": 1}\n", `2:7: log."": unknown key; the keys here are level, format, access, query`},
 		{"key twice", site + "data: a\ndata: b\n", `3:1: data: the key stands here twice; keep one of them`},
 		{"list as key", site + "[a]: b\n", `2:1: a list instead of a key; write a plain key`},
 
 		{"text for a list", "sites:\n- hosts: a.test\n  to: [http://127.0.0.1:3000]\n", `2:10: sites[0].hosts: text instead of a list; write it as [value, value] or as lines that begin with "- "`},
 		{"group for a list", "sites: {hosts: [a.test]}\n", `1:8: sites: a group of keys instead of a list; write it as [value, value] or as lines that begin with "- "`},
-		{"text for a group", site + "listen: ':80'\n", `2:9: listen: text instead of a group; write it as lines of "key: value"; the keys are http, https`},
+		{"text for a group", site + "listen: ':80'\n", `2:9: listen: text instead of a group; write it as lines of "key: value"; the keys are http, https, grace`},
 		{"list for text", site + "data: [a]\n", `2:7: data: a list instead of text; write the path of a folder`},
-		{"boolean for text", site + "admin: {token: true}\n", `2:16: admin.token: true or false instead of text; write it as "${CTLIVE_ADMIN_TOKEN}" and set that in the environment`},
+		{"boolean for text", site + "admin: {token: true}\n", `2:16: admin.token: true or false instead of text; ` + tokenFix},
 		{"tagged text", site + "data: !secret s3cret\n", `2:7: data: a value tagged "!secret" instead of text; write the path of a folder`},
 		{"text for a boolean", site + "log: {access: yes}\n", `2:15: log.access: text instead of true or false; write true or false`},
 		{"environment in a boolean", site + "log: {access: \"${ORIGIN}\"}\n", `2:15: log.access: text instead of true or false; write true or false`},
 		{"text for a number", site + "collector: {rate: {burst: many}}\n", `2:27: collector.rate.burst: text instead of a whole number above zero; write a number such as 200`},
 		{"negative number", site + "collector: {rate: {burst: -1}}\n", `2:27: collector.rate.burst: a number instead of a whole number above zero; write a number such as 200`},
-		{"null that is a list", "sites: !!null [a]\n", `1:16: sites[0]: text instead of a group; write it as lines of "key: value"; the keys are hosts, to, tls, prefix, tenant, sdk, inject, listener, balance`},
+		{"null that is a list", "sites: !!null [a]\n", `1:16: sites[0]: text instead of a group; write it as lines of "key: value"; the keys are hosts, to, tls, hsts, prefix, tenant, sdk, inject, listener, balance`},
 		{"empty item", "sites:\n- hosts: [a.test]\n  to:\n  -\n", `4:4: sites[0].to[0]: the item is empty; give it a value or remove it`},
 
 		{"no hosts", "sites: [{to: [http://127.0.0.1:3000]}]\n", `1:9: sites[0].hosts: missing; add hosts: [www.example.com], or hosts: ["*"] for every host`},
@@ -79,7 +83,12 @@ func TestParseNamesEachMistake(t *testing.T) {
 		{"certificate without a key", "sites:\n- hosts: [a.test]\n  to: [http://127.0.0.1:3000]\n  tls: {cert: load.go}\n", `4:8: sites[0].tls: cert and key belong together; set both, or neither for a certificate by ACME`},
 		{"admin open to all", site + "admin: {listen: ':9180'}\n", `2:17: admin.listen: anybody who reaches this address could read the events; set admin.token, or listen on 127.0.0.1:9180`},
 		{"admin open to all for want of a variable", site + "admin: {listen: ':9180', token: '${NOT_SET}'}\n", `2:33: admin.token: the environment lacks ${NOT_SET}; set the variable for ctlive, or write $${ where the text itself has ${`},
+		{"short token", site + "admin: {token: \"${SHORT}\"}\n", `2:16: admin.token: the token is shorter than 16 characters; ` + tokenFix},
 		{"one address twice", site + "listen:\n  http: 127.0.0.1:9180\n", `1:1: admin.listen: visitors and the admin listener share this address; choose another port for one of them`},
+		{"one address for two protocols", site + "listen: {http: ':443', https: '0.0.0.0:443'}\n", `2:31: listen.https: http and https share this address; choose another port for one of them, such as https: ":443"`},
+		{"PROXY headers from nobody", site + "proxy_protocol: true\n", `2:17: proxy_protocol: only trusted_proxies may connect then, and there are none; add trusted_proxies: [10.0.0.0/8] with the addresses of the load balancer`},
+		{"PROXY headers from a mistake", site + "proxy_protocol: true\ntrusted_proxies: [lb]\n", `3:19: trusted_proxies[0]: "lb" is not a network; write a network such as 10.0.0.0/8, or a single address`},
+		{"half a second of HSTS", "sites: [{hosts: [a.test], to: [http://a.test], hsts: 500ms}]\n", `1:54: sites[0].hsts: "500ms" is not a number of whole seconds; write a duration of whole seconds, such as 180d, or 0s for none`},
 		{"no listener", site + "listen:\n  http: ''\n", `3:3: listen: http and https are both empty; set one of them, such as http: ":80"`},
 		{"network", site + "trusted_proxies: [10.0.0.0/33]\n", `2:19: trusted_proxies[0]: "10.0.0.0/33" is not a network; write a network such as 10.0.0.0/8, or a single address`},
 		{"negative duration", site + "collector: {retention: -5s}\n", `2:24: collector.retention: "-5s" is not longer than zero; write a number and its unit, such as 5s, 1h30m or 395d`},
@@ -115,16 +124,21 @@ collector:
 7:14: collector.retention: "13 months" is not a duration; write a number and its unit, such as 5s, 1h30m or 395d`},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			c, err := Parse("c.yaml", []byte(test.yaml), environment)
-			if err == nil {
-				t.Fatalf("taken: %+v", c)
-			}
-			want := "c.yaml:" + strings.ReplaceAll(test.want, "\n", "\nc.yaml:")
-			if err.Error() != want {
-				t.Errorf("got\n%v\nwant\n%s", err, want)
-			}
-		})
+		t.Run(test.name, func(t *testing.T) { checkParse(t, test.yaml, test.want) })
+	}
+}
+
+// checkParse fails unless yaml has exactly these problems, a line each without
+// the file's name.
+func checkParse(t *testing.T, yaml, want string) {
+	t.Helper()
+	_, err := Parse("c.yaml", []byte(yaml), environment)
+	var got string
+	if err != nil {
+		got = strings.ReplaceAll("\n"+err.Error(), "\nc.yaml:", "\n")[1:]
+	}
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -259,6 +273,9 @@ func FuzzParse(f *testing.F) {
 
 // checkConfig fails if c lacks what every configuration has.
 func checkConfig(t *testing.T, c *Config) {
+	if c.Listen.HTTP == "" && c.Listen.HTTPS == "" || c.ProxyProtocol && len(c.TrustedProxies) == 0 {
+		t.Errorf("nobody can connect: %+v", c)
+	}
 	if len(c.Sites) == 0 || c.Data == "" || c.Admin.Listen == "" || c.Collector.MaxBody <= 0 {
 		t.Errorf("incomplete: %+v", c)
 	}

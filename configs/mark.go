@@ -39,23 +39,39 @@ func (d *decoder) fail(path string, n *yaml.Node, message, fix string) {
 // object adds a problem with the meaning of path, or with its absence, unless
 // one is known there already.
 func (d *decoder) object(path, message, fix string) {
-	if d.mark(path).touched {
-		return
+	if d.sound(path) {
+		line, column := place(d.marks, path)
+		d.fail(path, &yaml.Node{Line: line, Column: column}, message, fix)
 	}
-	at := mark{}
+}
+
+// sound reports whether no problem is known with path, what is below it and the
+// groups around it.
+func (d *decoder) sound(path string) bool {
+	if m := d.marks[path]; m != nil && m.touched {
+		return false
+	}
 	for p := path; ; p = parent(p) {
-		m := d.mark(p)
-		if m.failed {
-			return
-		}
-		if at.line == 0 {
-			at = *m
+		if m := d.marks[p]; m != nil && m.failed {
+			return false
 		}
 		if p == "" {
-			break
+			return true
 		}
 	}
-	d.fail(path, &yaml.Node{Line: at.line, Column: at.column}, message, fix)
+}
+
+// place returns where path stands, or else the nearest group around it; zeros if
+// there is no file.
+func place(marks map[string]*mark, path string) (line, column int) {
+	for p := path; ; p = parent(p) {
+		if m := marks[p]; m != nil && m.line > 0 {
+			return m.line, m.column
+		}
+		if p == "" {
+			return 0, 0
+		}
+	}
 }
 
 // activate notes that path, and with it each group around it, is in use.

@@ -31,6 +31,13 @@ func (p Problem) String() string {
 	return b.String()
 }
 
+// Problem returns a problem with the value of key, or with its absence, at its
+// place in c.
+func (c *Config) Problem(key, message, fix string) Problem {
+	line, column := place(c.marks, key)
+	return Problem{c.file, line, column, key, message, fix}
+}
+
 // Problems is everything wrong with a configuration, in the order of the file.
 type Problems []Problem
 

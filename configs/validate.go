@@ -1,23 +1,13 @@
 package configs
 
-import (
-	"fmt"
-	"net"
-	"net/netip"
-	"strings"
-)
+import "fmt"
 
 // validate reports what is wrong between the keys, each of which is well formed
 // or has its problem already.
 func (d *decoder) validate(c *Config) {
-	if c.Listen == (Listen{}) {
-		d.object("listen", "http and https are both empty", "set one of them, such as http: \":80\"")
-	}
-	if anyPort := strings.HasSuffix(c.Admin.Listen, ":0"); !anyPort && (c.Admin.Listen == c.Listen.HTTP || c.Admin.Listen == c.Listen.HTTPS) {
-		d.object("admin.listen", "visitors and the admin listener share this address", "choose another port for one of them")
-	}
-	if !loopback(c.Admin.Listen) && c.Admin.Token == "" && !d.mark("admin.token").failed {
-		d.object("admin.listen", "anybody who reaches this address could read the events", "set admin.token, or listen on 127.0.0.1:9180")
+	d.addresses(c)
+	if c.ProxyProtocol && len(c.TrustedProxies) == 0 && d.sound("trusted_proxies") {
+		d.object("proxy_protocol", "only trusted_proxies may connect then, and there are none", "add trusted_proxies: [10.0.0.0/8] with the addresses of the load balancer")
 	}
 	if len(c.Sites) == 0 {
 		d.object("sites", "no site", "add - hosts: [www.example.com] with to: [http://127.0.0.1:3000]")
@@ -26,16 +16,10 @@ func (d *decoder) validate(c *Config) {
 	for i := range c.Sites {
 		d.site(fmt.Sprintf("sites[%d]", i), &c.Sites[i], owner)
 	}
+	d.certificates(c)
 	for i := range c.Collector.Forward {
 		d.sink(fmt.Sprintf("collector.forward[%d]", i), &c.Collector.Forward[i])
 	}
-}
-
-// loopback reports whether only this machine can connect to addr.
-func loopback(addr string) bool {
-	host, _, _ := net.SplitHostPort(addr)
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // site checks the site at path. The owner of a host is the path that named it first.

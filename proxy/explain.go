@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ctlive/inject"
+	"ctlive/proxy/admit"
 )
 
 // navigation is what a browser sends when somebody follows a link.
@@ -27,8 +28,9 @@ var navigation = http.Header{
 // the same way to the origin and back, and says what was decided about it. The
 // error says why there is no page to speak of.
 func (p *Proxy) Explain(ctx context.Context, page *url.URL) ([]inject.Finding, error) {
-	s := p.site(page.Host)
-	if s == nil {
+	host, ok := admit.Host(page.Host)
+	s := p.site(host)
+	if s == nil || !ok {
 		return nil, fmt.Errorf("no site has the host %q", page.Host)
 	}
 	if strings.HasPrefix(page.Path, s.Prefix) {
@@ -51,10 +53,10 @@ func (p *Proxy) Explain(ctx context.Context, page *url.URL) ([]inject.Finding, e
 
 func (u *upstream) explain(in, out *http.Request) ([]inject.Finding, error) {
 	return u.site.Injector.Explain(out, func(r *http.Request) (*http.Response, error) {
-		u.address(r.URL, in)
-		res, err := u.proxy.Transport.RoundTrip(r)
+		address(r.URL, in)
+		res, err := u.pool.RoundTrip(r)
 		if err != nil {
-			return nil, fmt.Errorf("ask %s: %w", u.site.Upstream.Redacted(), err)
+			return nil, fmt.Errorf("ask %w", err)
 		}
 		return res, nil
 	})

@@ -91,7 +91,7 @@ func TestExplain(t *testing.T) {
 		{"stream", "http://a.test/stream", []string{"verdict: left alone (not-html)"}, false},
 		{"what the origin sees", "http://A.test:8080/seen?a=%2f;b#c", []string{"type: A.test:8080 /seen?a=%2f;b A.test:8080 navigate"}, false},
 
-		{"origin down", "http://down.test/", []string{"ask http://127.0.0.1:1: ", "refused"}, true},
+		{"origin down", "http://down.test/", []string{"ask origin http://127.0.0.1:1", "refused"}, true},
 		{"reserved path", "http://a.test/.ctlive/events", []string{"reserved path /.ctlive/"}, true},
 		{"unknown host", "http://b.test/", []string{`no site has the host "b.test"`}, true},
 	} {

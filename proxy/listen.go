@@ -2,109 +2,153 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"sync"
 	"time"
+
+	"ctlive/proxy/accept"
 )
 
 const (
 	headerTimeout = 10 * time.Second  // for a request's header, from its first byte
 	idleLimit     = 120 * time.Second // for a connection between requests
-	maxHeader     = 32 << 10          // of a request, in bytes
-
-	// Grace is how long requests under way may take to finish after a stop.
-	Grace = 10 * time.Second
+	maxHeader     = 16 << 10          // of a request, in bytes
 )
 
-// A Listener is a handler at an address.
-type Listener struct {
-	Addr    string // host:port; port 0 picks a free one
-	Handler http.Handler
-	HangUp  bool // requests under way end with the server, at once: they could last for ever
+// ServerOptions configure a Server.
+type ServerOptions struct {
+	Sockets *Sockets
+	Front   *Switch       // serves visitors
+	Admin   http.Handler  // serves the operator
+	TLS     *tls.Config   // for HTTPS and QUIC; it names the protocols of TCP
+	Grace   time.Duration // how long requests under way may take to finish after a stop
+
+	// With ProxyProtocol every visitor's connection begins with a PROXY header,
+	// from one of the peers in Trusted.
+	ProxyProtocol bool
+	Trusted       []netip.Prefix
+
+	Logger  *slog.Logger
+	Metrics *Metrics // nil: nothing is counted
 }
 
-// A Server serves handlers on their listeners.
+// A Server serves visitors and the operator on their sockets.
 type Server struct {
-	servers   []*http.Server
-	listeners []net.Listener
+	options  ServerOptions
+	visitors []endpoint
+	admin    endpoint
 }
 
-// Listen opens all listeners, or none.
-func Listen(log *slog.Logger, listeners ...Listener) (*Server, error) {
-	s := &Server{}
-	for _, l := range listeners {
-		ln, err := net.Listen("tcp", l.Addr)
-		if err != nil {
-			s.close()
-			return nil, fmt.Errorf("listen on %s: %w", l.Addr, err)
-		}
-		s.listeners = append(s.listeners, ln)
-		s.servers = append(s.servers, newServer(l, log))
+// endpoint is a server for one socket.
+type endpoint interface {
+	serve() error // until it is shut down: http.ErrServerClosed
+	Shutdown(context.Context) error
+	Close() error
+}
+
+// NewServer returns a server that [Server.Serve] sets going.
+func NewServer(o ServerOptions) *Server {
+	s := &Server{options: o, admin: newAdminServer(o)}
+	if ln := o.Sockets.HTTP; ln != nil {
+		s.visitors = append(s.visitors, s.tcp(ln, nil, o.Front.Plain()))
 	}
-	return s, nil
+	if ln := o.Sockets.HTTPS; ln != nil {
+		s.visitors = append(s.visitors, s.tcp(ln, o.TLS, o.Front.Secure()))
+	}
+	if conn := o.Sockets.QUIC; conn != nil {
+		s.visitors = append(s.visitors, newQUIC(conn, o.TLS, o.Front.Secure(), o.Logger))
+	}
+	return s
 }
 
-func newServer(l Listener, log *slog.Logger) *http.Server {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
+// tcp serves HTTP/1.1 and, with TLS, HTTP/2 on ln.
+func (s *Server) tcp(ln net.Listener, config *tls.Config, h http.Handler) endpoint {
+	return tcpEndpoint{ln, accept.New(accept.Options{
+		Handler: h, TLS: config, Logger: s.options.Logger, Refused: s.refused,
+		ProxyProtocol: s.options.ProxyProtocol, Proxied: s.options.Trusted,
+	})}
+}
+
+func (s *Server) refused(reason string) {
+	if s.options.Metrics != nil {
+		s.options.Metrics.Hangup(reason)
+	}
+}
+
+type tcpEndpoint struct {
+	ln net.Listener
+	*accept.Server
+}
+
+func (e tcpEndpoint) serve() error { return e.Serve(e.ln) }
+
+type adminEndpoint struct {
+	ln net.Listener
+	*http.Server
+}
+
+func (e adminEndpoint) serve() error { return e.Serve(e.ln) }
+
+// newAdminServer returns the endpoint of the operator. Requests under way end
+// with it, at once: they could last for ever.
+func newAdminServer(o ServerOptions) endpoint {
+	ctx, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
-		Handler:           l.Handler,
-		Protocols:         protocols,
+		Handler:           o.Admin,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleLimit,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // mostly visitors that break off
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	if l.HangUp {
-		ctx, cancel := context.WithCancel(context.Background())
-		server.BaseContext = func(net.Listener) context.Context { return ctx }
-		server.RegisterOnShutdown(cancel)
-	}
-	return server
+	server.RegisterOnShutdown(cancel)
+	return adminEndpoint{o.Sockets.Admin, server}
 }
 
-// Addr returns the address of the i-th listener.
-func (s *Server) Addr(i int) net.Addr { return s.listeners[i].Addr() }
-
-// Serve serves until ctx ends, then lets requests under way finish within Grace.
+// Serve serves until ctx ends, then lets requests under way finish within the
+// grace. The error is of the socket that failed first.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stopped := make(chan struct{}, len(s.servers))
-	for i, server := range s.servers {
-		go func() {
-			if err := server.Serve(s.listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+	var running sync.WaitGroup
+	for _, e := range append(s.visitors, s.admin) {
+		running.Go(func() {
+			if err := e.serve(); !errors.Is(err, http.ErrServerClosed) {
 				cancel(err)
 			}
-			stopped <- struct{}{}
-		}()
+		})
 	}
 	<-ctx.Done()
 	s.shutdown()
-	for range s.servers {
-		<-stopped
-	}
+	running.Wait()
+	s.options.Sockets.Close()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil
 }
 
+// shutdown ends the visitors' endpoints together, and the operator's last: it
+// tells how far they are.
 func (s *Server) shutdown() {
-	ctx, cancel := context.WithTimeout(context.Background(), Grace)
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.Grace)
 	defer cancel()
-	for _, server := range s.servers {
-		if server.Shutdown(ctx) != nil {
-			server.Close()
-		}
+	var ending sync.WaitGroup
+	for _, e := range s.visitors {
+		ending.Go(func() { end(ctx, e) })
 	}
+	ending.Go(func() { s.options.Front.drain(ctx) })
+	ending.Wait()
+	end(ctx, s.admin)
 }
 
-func (s *Server) close() {
-	for _, ln := range s.listeners {
-		ln.Close()
+func end(ctx context.Context, e endpoint) {
+	if e.Shutdown(ctx) != nil {
+		e.Close()
 	}
 }

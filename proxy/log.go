@@ -7,61 +7,35 @@ import (
 )
 
 // accessLog writes a line for each request: what was asked, what was answered,
-// and what the injector did. It holds nothing that a visitor could want kept to
-// themselves: no address, no query, no credentials.
+// and what the injector did. Unless the operator asks for the query, it holds
+// nothing that a visitor could want kept to themselves: no address, no query, no
+// credentials.
 type accessLog struct {
 	*slog.Logger
-	on bool
+	on    bool
+	query bool
 }
 
-// entry sees one answer go by. It is the http.ResponseWriter of its request.
-type entry struct {
-	http.ResponseWriter
-	start  time.Time
-	status int
-	bytes  int64
-	site   string
-	visit  *visit // nil where the origin was not asked
-}
-
-// Unwrap lets http.ResponseController flush and hijack.
-func (e *entry) Unwrap() http.ResponseWriter { return e.ResponseWriter }
-
-func (e *entry) WriteHeader(status int) {
-	if e.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		e.status = status
-	}
-	e.ResponseWriter.WriteHeader(status)
-}
-
-func (e *entry) Write(p []byte) (int, error) {
-	if e.status == 0 {
-		e.status = http.StatusOK
-	}
-	n, err := e.ResponseWriter.Write(p)
-	e.bytes += int64(n)
-	return n, err
-}
-
-func (l accessLog) write(e *entry, r *http.Request) {
+func (l accessLog) write(v *visit, r *http.Request) {
 	if !l.on {
 		return
 	}
-	attrs := []slog.Attr{
-		slog.String("site", e.site), slog.String("method", r.Method), slog.String("host", r.Host),
-		slog.String("path", r.URL.EscapedPath()), slog.Int("status", e.status), slog.Int64("bytes", e.bytes),
-		slog.Float64("ms", float64(time.Since(e.start).Microseconds())/1000),
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("site", v.siteName()), slog.String("proto", r.Proto), slog.String("method", r.Method),
+		slog.String("host", r.Host), slog.String("path", r.URL.EscapedPath()), slog.Int("status", v.status),
+		slog.Int64("bytes", v.bytes), slog.Float64("ms", float64(time.Since(v.start).Microseconds())/1000))
+	if l.query && r.URL.RawQuery != "" {
+		attrs = append(attrs, slog.String("query", r.URL.RawQuery))
 	}
-	if e.visit != nil && e.visit.exchange != nil {
-		attrs = append(attrs, slog.String("inject", e.visit.outcome()))
+	if v.refused != "" {
+		attrs = append(attrs, slog.String("refused", v.refused))
+	}
+	switch result, reason := v.outcome(); result {
+	case "injected":
+		attrs = append(attrs, slog.String("inject", result))
+	case "skipped":
+		attrs = append(attrs, slog.String("inject", reason))
 	}
 	l.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
-}
-
-// outcome is "injected", or the reason why not.
-func (v *visit) outcome() string {
-	if verdict := v.exchange.Verdict(); !verdict.Injected {
-		return verdict.Reason
-	}
-	return "injected"
 }

@@ -87,5 +87,5 @@ The same in another terminal:      ctlive events --follow --data %s
 
 Open the site, click through a chat, and watch the events. The chat is simulated;
 the proxy, the listener and the store are the real ones. Ctrl-C ends it.
-`, s.server.Addr(0), s.server.Addr(1), data)
+`, address(s.sockets.HTTP), address(s.sockets.Admin), data)
 }

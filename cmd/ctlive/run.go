@@ -1,9 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"ctlive/configs"
@@ -24,17 +30,17 @@ func runCommand() *cobra.Command {
 			return nil
 		},
 		RunE: action(func(c *cobra.Command) error {
-			config, err := runConfig(file, to, listen, data, tenant)
+			anew := func() (*configs.Config, error) { return runConfig(file) }
+			read := anew
+			if to != "" {
+				anew, read = nil, func() (*configs.Config, error) { return configs.Single(to, listen, data, tenant) }
+			}
+			config, err := read()
 			if err != nil {
 				return err
 			}
 			log := newLogger(c.ErrOrStderr(), config.Log)
-			return serve(c.Context(), config, log, func(s *service) {
-				for _, site := range config.Sites {
-					log.Info("serving", "hosts", site.Hosts, "to", site.To[0].String(), "prefix", site.Prefix)
-				}
-				log.Info("ready", "http", s.server.Addr(0).String(), "admin", s.server.Addr(1).String(), "data", config.Data)
-			})
+			return serve(c.Context(), config, log, func(s *service) { s.run(c.Context(), anew) })
 		}),
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration `FILE` (default ./ctlive.yaml, then /etc/ctlive/ctlive.yaml)")
@@ -46,22 +52,63 @@ func runCommand() *cobra.Command {
 	return c
 }
 
-func runConfig(file, to, listen, data, tenant string) (*configs.Config, error) {
-	if to != "" {
-		return configs.Single(to, listen, data, tenant)
-	}
+// runConfig reads the file, which must ask for nothing that this version does not
+// do: to leave it out in silence could mean events kept too long.
+func runConfig(file string) (*configs.Config, error) {
 	c, err := loadConfig(file)
 	if err != nil {
 		return nil, err
 	}
-	return c, unsupported(c)
+	if problems := c.Unsupported(); len(problems) > 0 {
+		return nil, fmt.Errorf("%w", problems)
+	}
+	return c, nil
 }
 
-// unsupported refuses a file that asks for what this version does not do: to
-// leave it out in silence could mean no TLS, or events kept too long.
-func unsupported(c *configs.Config) error {
-	if problems := c.Unsupported(); len(problems) > 0 {
-		return fmt.Errorf("%w", problems)
+// run tells the operator and systemd that s serves, and reloads on SIGHUP, until
+// ctx ends.
+func (s *service) run(ctx context.Context, anew func() (*configs.Config, error)) {
+	s.anew = anew
+	s.announce()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go s.reloadOn(ctx, hangup)
+	notify(s.log, daemon.SdNotifyReady)
+}
+
+// announce logs what is served, and where.
+func (s *service) announce() {
+	for _, site := range s.config.Sites {
+		s.log.Info("serving", "hosts", site.Hosts, "to", urls(site.To), "prefix", site.Prefix)
 	}
-	return nil
+	attrs := []any{"http", address(s.sockets.HTTP)}
+	if s.certs != nil {
+		attrs = append(attrs, "https", address(s.sockets.HTTPS))
+		if root, ok := s.certs.Root(); ok {
+			s.log.Info("certificates come from the local CA: have browsers and clients trust its root", "root", root)
+		}
+	}
+	s.log.Info("ready", append(attrs, "admin", address(s.sockets.Admin), "data", s.config.Data)...)
+}
+
+// reloadOn reloads at each signal.
+func (s *service) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
+	for {
+		select {
+		case <-hangup:
+			if err := s.Reload(); err != nil {
+				s.log.Error("reload refused, the configuration stays as it was", "err", err)
+			}
+		case <-ctx.Done():
+			notify(s.log, daemon.SdNotifyStopping)
+			return
+		}
+	}
+}
+
+// notify tells systemd, if it is there, how we are (sd_notify(3)).
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("tell systemd", "state", state, "err", err)
+	}
 }

@@ -3,118 +3,149 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"os"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
 
-	"ctlive/assets"
 	"ctlive/assets/dashboard"
 	"ctlive/collector"
 	"ctlive/configs"
-	"ctlive/inject"
 	"ctlive/proxy"
+	"ctlive/proxy/certify"
 )
 
-// service is a proxy with its store and its listeners, ready to serve.
+// service is a proxy with its store, its certificates and its sockets, ready to
+// serve.
 type service struct {
-	store  *collector.Store
-	server *proxy.Server
+	log     *slog.Logger
+	store   *collector.Store
+	sockets *proxy.Sockets
+	certs   *certify.Manager // nil without TLS
+	metrics *proxy.Metrics
+	front   *proxy.Switch
+	server  *proxy.Server
+
+	anew func() (*configs.Config, error) // reads the configuration again; nil: there is no file
+
+	mu     sync.Mutex // held by a reload
+	config *configs.Config
 }
 
 // newService wires the packages together as c says. The caller closes it.
 func newService(c *configs.Config, log *slog.Logger) (*service, error) {
-	store, err := collector.Open(c.Data, log)
-	if err != nil {
-		return nil, err
-	}
-	s := &service{store: store}
-	if s.server, err = listen(c, store, log); err != nil {
-		s.Close()
-		return nil, err
+	s := &service{log: log, config: c}
+	if err := s.open(c); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func listen(c *configs.Config, store *collector.Store, log *slog.Logger) (*proxy.Server, error) {
-	sites, err := newSites(c, newCollector(c.Collector, store, log))
-	if err != nil {
-		return nil, err
+// open builds everything, in the order in which one thing needs another.
+func (s *service) open(c *configs.Config) (err error) {
+	s.metrics = proxy.NewMetrics(s.expiries)
+	if s.store, err = collector.Open(c.Data, s.log); err != nil {
+		return err
 	}
-	front, err := proxy.New(proxy.Options{Sites: sites, Logger: log, AccessLog: c.Log.Access})
-	if err != nil {
-		return nil, err
-	}
-	admin := &proxy.Admin{Dashboard: dashboard.Handler(), API: collector.API(store, log), Ready: store.Ready}
-	return proxy.Listen(log,
-		proxy.Listener{Addr: c.Listen.HTTP, Handler: front},
-		proxy.Listener{Addr: c.Admin.Listen, Handler: admin, HangUp: true})
-}
-
-func newCollector(c configs.Collector, store *collector.Store, log *slog.Logger) *collector.Collector {
-	return collector.New(store, collector.Options{
-		IP: collector.IPMode(c.IP), MaxBody: int64(c.MaxBody), Logger: log,
-		Rate: c.Rate.PerClient.PerSecond(), Burst: c.Rate.Burst,
+	s.sockets, err = proxy.Open(proxy.Addresses{
+		HTTP: c.Listen.HTTP, HTTPS: c.Listen.HTTPS, Admin: c.Admin.Listen, QUIC: speaksHTTP3(c),
 	})
-}
-
-func newSites(c *configs.Config, events *collector.Collector) ([]proxy.Site, error) {
-	var sites []proxy.Site
-	for _, s := range c.Sites {
-		listener, err := newListener(s)
+	if err != nil {
+		return err
+	}
+	if c.Listen.HTTPS != "" {
+		o, err := s.certificates(c)
 		if err != nil {
-			return nil, fmt.Errorf("listener of %s: %w", s.Hosts[0], err)
+			return err
 		}
-		sites = append(sites, proxy.Site{
-			Hosts: s.Hosts, Upstream: s.To[0], Prefix: s.Prefix,
-			Injector: inject.New(inject.Options{
-				Tag: newTag(listener, s), Frames: s.Inject.Frames, Include: include(s), Exclude: s.Inject.Exclude,
-			}),
-			Listener: listener,
-			Events:   events.Handler(collector.Site{Name: s.Hosts[0], Hosts: s.Hosts}),
-		})
-	}
-	return sites, nil
-}
-
-// include returns the patterns of the pages to inject. A list without any means
-// none to the configuration, and all to the injector.
-func include(s configs.Site) []string {
-	if len(s.Inject.Include) == 0 {
-		return []string{""} // no path is empty
-	}
-	return s.Inject.Include
-}
-
-func newListener(s configs.Site) (*assets.Listener, error) {
-	o := assets.ListenerOptions{
-		Prefix: s.Prefix, Consent: s.Listener.Consent, GPC: s.Listener.GPC, Query: s.Listener.Query,
-		DataLayer: s.Listener.DataLayer, Origins: s.Listener.Origins,
-	}
-	if s.Listener.Handlers != "" {
-		var err error
-		if o.Handlers, err = os.ReadFile(s.Listener.Handlers); err != nil {
-			return nil, err
+		if s.certs, err = certify.New(o); err != nil {
+			return err
 		}
 	}
-	return assets.NewListener(o)
+	front, err := s.newProxy(c)
+	if err != nil {
+		return err
+	}
+	s.front = proxy.NewSwitch(front)
+	s.server = proxy.NewServer(s.serverOptions(c))
+	return nil
 }
 
-func newTag(l *assets.Listener, s configs.Site) inject.Tag {
-	return inject.Tag{
-		Inline: l.Inline(), Buffer: l.Buffer(), Src: l.Path(), Integrity: l.Integrity(),
-		Events: s.Prefix + "events", SDK: s.SDKURL(),
+// speaksHTTP3 reports whether there is HTTP/3: PROXY headers exist for TCP alone.
+func speaksHTTP3(c *configs.Config) bool { return c.Listen.HTTPS != "" && !c.ProxyProtocol }
+
+// newProxy makes what passes requests on as c says.
+func (s *service) newProxy(c *configs.Config) (*proxy.Proxy, error) {
+	events := collector.New(s.store, collector.Options{
+		IP: collector.IPMode(c.Collector.IP), MaxBody: int64(c.Collector.MaxBody),
+		Rate: c.Collector.Rate.PerClient.PerSecond(), Burst: c.Collector.Rate.Burst,
+		ClientAddr: proxy.ClientAddr, Observe: s.metrics.Event, Logger: s.log,
+	})
+	sites, err := newSites(c, events)
+	if err != nil {
+		return nil, err
+	}
+	o := proxy.Options{
+		Sites: sites, Trusted: c.TrustedProxies, Logger: s.log, AccessLog: c.Log.Access, LogQuery: c.Log.Query, Metrics: s.metrics,
+	}
+	if s.certs != nil {
+		o.HTTPSPort, o.HTTP3 = proxy.Port(s.sockets.HTTPS), speaksHTTP3(c)
+		o.Challenge, o.Covers = s.certs.Challenge, s.certs.Covers
+	}
+	return proxy.New(o)
+}
+
+func (s *service) serverOptions(c *configs.Config) proxy.ServerOptions {
+	o := proxy.ServerOptions{
+		Sockets: s.sockets, Front: s.front, Admin: s.newAdmin(c), Grace: time.Duration(c.Listen.Grace),
+		ProxyProtocol: c.ProxyProtocol, Trusted: c.TrustedProxies, Logger: s.log, Metrics: s.metrics,
+	}
+	if s.certs != nil {
+		o.TLS = s.certs.TLSConfig()
+	}
+	return o
+}
+
+func (s *service) newAdmin(c *configs.Config) http.Handler {
+	return &proxy.Admin{
+		Dashboard: dashboard.Handler(), API: collector.API(s.store, s.log), Metrics: s.metrics.Handler(),
+		Ready: s.store.Ready, Reload: s.Reload, Token: c.Admin.Token,
 	}
 }
 
 // Serve serves until ctx ends.
-func (s *service) Serve(ctx context.Context) error { return s.server.Serve(ctx) }
+func (s *service) Serve(ctx context.Context) error {
+	if s.certs != nil {
+		s.certs.Start(ctx)
+	}
+	return s.server.Serve(ctx)
+}
 
-// Close closes the store, after everything it has accepted is durable.
-func (s *service) Close() error { return s.store.Close() }
+// Close closes what is open; the store last, after everything it has accepted is
+// durable.
+func (s *service) Close() error {
+	var errs []error
+	if s.front != nil {
+		s.front.Close()
+	}
+	if s.certs != nil {
+		errs = append(errs, s.certs.Close())
+	}
+	if s.sockets != nil {
+		s.sockets.Close()
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // serve runs a service from its start to its end.
 func serve(ctx context.Context, c *configs.Config, log *slog.Logger, started func(*service)) error {
+	slog.SetLogLoggerLevel(slog.LevelDebug) // net/http tells the log package what an origin sent unasked
+	slog.SetDefault(log)
 	s, err := newService(c, log)
 	if err != nil {
 		return err
@@ -123,24 +154,18 @@ func serve(ctx context.Context, c *configs.Config, log *slog.Logger, started fun
 	return errors.Join(s.Serve(ctx), s.Close())
 }
 
-// newLogger logs to w; format "auto" is text for a terminal and JSON otherwise.
-func newLogger(w io.Writer, c configs.Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		panic(err) // configs has checked it
+// address returns where ln listens, "" if it is off.
+func address(ln net.Listener) string {
+	if ln == nil {
+		return ""
 	}
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "text" || c.Format == "auto" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, o))
-	}
-	return slog.New(slog.NewJSONHandler(w, o))
+	return ln.Addr().String()
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
+func urls(list []*url.URL) []string {
+	var all []string
+	for _, u := range list {
+		all = append(all, u.String())
 	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return all
 }

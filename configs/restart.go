@@ -1,0 +1,41 @@
+package configs
+
+import "fmt"
+
+// fixed are the keys that a proxy acts on once, when it starts.
+var fixed = []struct {
+	key string
+	of  func(*Config) any
+}{
+	{"listen.http", func(c *Config) any { return c.Listen.HTTP }},
+	{"listen.https", func(c *Config) any { return c.Listen.HTTPS }},
+	{"listen.grace", func(c *Config) any { return c.Listen.Grace }},
+	{"admin.listen", func(c *Config) any { return c.Admin.Listen }},
+	{"admin.token", func(c *Config) any { return c.Admin.Token }},
+	{"data", func(c *Config) any { return c.Data }},
+	{"proxy_protocol", func(c *Config) any { return c.ProxyProtocol }},
+	{"trusted_proxies", senders},
+	{"log.level", func(c *Config) any { return c.Log.Level }},
+	{"log.format", func(c *Config) any { return c.Log.Format }},
+}
+
+// senders are the networks that the listeners take PROXY headers from.
+func senders(c *Config) any {
+	if !c.ProxyProtocol {
+		return ""
+	}
+	return fmt.Sprint(c.TrustedProxies)
+}
+
+// NeedsRestart returns a problem for each key of c whose value a proxy that runs
+// with the configuration running cannot change to. Without one, c can replace
+// running as a whole.
+func (c *Config) NeedsRestart(running *Config) Problems {
+	var found Problems
+	for _, f := range fixed {
+		if f.of(c) != f.of(running) {
+			found = append(found, c.Problem(f.key, "the new value needs a restart", "restart ctlive, or leave it as it was"))
+		}
+	}
+	return found.sorted()
+}

@@ -67,6 +67,8 @@ func statusOf(err error) int {
 		return http.StatusServiceUnavailable
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return http.StatusGatewayTimeout
+	case errors.Is(err, balance.ErrRequestBody):
+		return http.StatusBadRequest
 	}
 	return http.StatusBadGateway
 }

@@ -33,8 +33,9 @@ type ServerOptions struct {
 	ProxyProtocol bool
 	Trusted       []netip.Prefix
 
-	Logger  *slog.Logger
-	Metrics *Metrics // nil: nothing is counted
+	Stopping func() // called when the end begins; nil: nobody is told
+	Logger   *slog.Logger
+	Metrics  *Metrics // nil: nothing is counted
 }
 
 // A Server serves visitors and the operator on their sockets.
@@ -60,8 +61,8 @@ func NewServer(o ServerOptions) *Server {
 	if ln := o.Sockets.HTTPS; ln != nil {
 		s.visitors = append(s.visitors, s.tcp(ln, o.TLS, o.Front.Secure()))
 	}
-	if conn := o.Sockets.QUIC; conn != nil {
-		s.visitors = append(s.visitors, newQUIC(conn, o.TLS, o.Front.Secure(), o.Logger))
+	if o.Sockets.QUIC != nil {
+		s.visitors = append(s.visitors, newQUIC(o, s.refused))
 	}
 	return s
 }
@@ -124,6 +125,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		})
 	}
 	<-ctx.Done()
+	if s.options.Stopping != nil {
+		s.options.Stopping()
+	}
 	s.shutdown()
 	running.Wait()
 	s.options.Sockets.Close()

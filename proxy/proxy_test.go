@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,19 +8,51 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"ctlive/inject"
 )
 
 const page = "<!doctype html><head><title>x</title>"
 
+// logged is a log that is read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// await returns the log once it has text, or as it is after 5 seconds: a line is
+// written when the visitor has the answer already.
+func (l *logged) await(text string) string {
+	for range 500 {
+		if strings.Contains(l.String(), text) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return l.String()
+}
+
 // start serves a proxy in front of origin and returns its URL and its log.
-func start(t *testing.T, origin http.Handler, hosts ...string) (string, *bytes.Buffer) {
+func start(t *testing.T, origin http.Handler, hosts ...string) (string, *logged) {
 	t.Helper()
 	upstream := httptest.NewServer(origin)
 	t.Cleanup(upstream.Close)
-	var log bytes.Buffer
+	var log logged
 	p, err := New(Options{
 		Sites: []Site{testSite(t, upstream.URL, hosts...)}, AccessLog: true, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
@@ -126,7 +157,7 @@ func TestPageIsInjected(t *testing.T) {
 	if got, want := res.ContentLength, int64(len(body)); got != want {
 		t.Errorf("Content-Length %d, want %d", got, want)
 	}
-	if line := log.String(); !strings.Contains(line, "inject=injected") || strings.Contains(line, "geheim") {
+	if line := log.await("inject=injected"); !strings.Contains(line, "inject=injected") || strings.Contains(line, "geheim") {
 		t.Errorf("log: %s", line)
 	}
 }
@@ -136,7 +167,7 @@ func TestFetchIsNot(t *testing.T) {
 	if _, body := ask(t, "GET", front+"/", "a.test", "Sec-Fetch-Dest", "empty"); body != page {
 		t.Errorf("got %q", body)
 	}
-	if line := log.String(); !strings.Contains(line, "inject=fetch") {
+	if line := log.await("inject=fetch"); !strings.Contains(line, "inject=fetch") {
 		t.Errorf("log: %s", line)
 	}
 }

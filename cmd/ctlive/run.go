@@ -69,10 +69,10 @@ func runConfig(file string) (*configs.Config, error) {
 // ctx ends.
 func (s *service) run(ctx context.Context, anew func() (*configs.Config, error)) {
 	s.anew = anew
-	s.announce()
 	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+	signal.Notify(hangup, syscall.SIGHUP) // before anybody knows that we are here
 	go s.reloadOn(ctx, hangup)
+	s.announce()
 	notify(s.log, daemon.SdNotifyReady)
 }
 
@@ -100,10 +100,15 @@ func (s *service) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
 				s.log.Error("reload refused, the configuration stays as it was", "err", err)
 			}
 		case <-ctx.Done():
-			notify(s.log, daemon.SdNotifyStopping)
 			return
 		}
 	}
+}
+
+// stopping tells the operator and systemd that the end has begun.
+func (s *service) stopping() {
+	s.log.Info("stopping")
+	notify(s.log, daemon.SdNotifyStopping)
 }
 
 // notify tells systemd, if it is there, how we are (sd_notify(3)).

@@ -100,7 +100,7 @@ func (s *service) newProxy(c *configs.Config) (*proxy.Proxy, error) {
 func (s *service) serverOptions(c *configs.Config) proxy.ServerOptions {
 	o := proxy.ServerOptions{
 		Sockets: s.sockets, Front: s.front, Admin: s.newAdmin(c), Grace: time.Duration(c.Listen.Grace),
-		ProxyProtocol: c.ProxyProtocol, Trusted: c.TrustedProxies, Logger: s.log, Metrics: s.metrics,
+		ProxyProtocol: c.ProxyProtocol, Trusted: c.TrustedProxies, Logger: s.log, Metrics: s.metrics, Stopping: s.stopping,
 	}
 	if s.certs != nil {
 		o.TLS = s.certs.TLSConfig()

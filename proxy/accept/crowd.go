@@ -11,14 +11,14 @@ import (
 type crowd struct {
 	limits Limits
 	exempt []netip.Prefix // peers that speak for many clients
+	seats  Seats
 
-	mu      sync.Mutex
-	links   map[*link]bool
-	clients map[netip.Prefix]int
+	mu    sync.Mutex
+	links map[*link]bool
 }
 
 func newCrowd(l Limits, exempt []netip.Prefix) *crowd {
-	return &crowd{limits: l, exempt: exempt, links: make(map[*link]bool), clients: make(map[netip.Prefix]int)}
+	return &crowd{limits: l, exempt: exempt, seats: Seats{PerClient: l.PerClient}, links: make(map[*link]bool)}
 }
 
 // enter counts l. It reports whether there is a place for it.
@@ -40,14 +40,12 @@ func (c *crowd) seat(l *link, named bool) bool {
 	if !addr.IsValid() || !named && contains(c.exempt, addr) {
 		return true
 	}
-	client := clientOf(addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.links[l] || c.clients[client] >= c.limits.PerClient {
+	if !c.links[l] || !c.seats.Take(addr) {
 		return false
 	}
-	c.clients[client]++
-	l.client = client
+	l.client = addr
 	return true
 }
 
@@ -55,11 +53,9 @@ func (c *crowd) leave(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.links, l)
-	if !l.client.IsValid() {
-		return
-	}
-	if c.clients[l.client]--; c.clients[l.client] == 0 {
-		delete(c.clients, l.client)
+	if l.client.IsValid() {
+		c.seats.Leave(l.client)
+		l.client = netip.Addr{}
 	}
 }
 
@@ -76,17 +72,6 @@ func (c *crowd) size() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.links)
-}
-
-// clientOf returns what a client's address is counted as: an IPv6 client has a
-// whole /64 to choose from.
-func clientOf(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits)
-	return p
 }
 
 // address returns the IP address of a, invalid if it has none.

@@ -231,7 +231,7 @@ func TestHTTP2(t *testing.T) {
 		name   string
 		fields int
 		value  string
-	}{{"large", 20, strings.Repeat("y", 1<<10)}, {"cookies", 4000, "a=b"}} {
+	}{{"large", 40, strings.Repeat("y", 1<<10)}, {"cookies", 4000, "a=b"}} {
 		f := newFramer(t, e)
 		if err := f.get(1, slices.Repeat([]hpack.HeaderField{{Name: "cookie", Value: tt.value}}, tt.fields)...); err != nil {
 			t.Fatal(err)

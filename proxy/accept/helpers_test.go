@@ -75,8 +75,8 @@ func (e *edge) leaks(before int) {
 		b := make([]byte, 1<<16)
 		e.t.Errorf("%d goroutines, %d before:\n%s", n, before, b[:runtime.Stack(b, true)])
 	}
-	if n := e.crowd.size(); n != 0 || len(e.crowd.clients) != 0 {
-		e.t.Errorf("%d connections and %d clients still counted", n, len(e.crowd.clients))
+	if n := e.crowd.size(); n != 0 || len(e.crowd.seats.taken) != 0 {
+		e.t.Errorf("%d connections and %d clients still counted", n, len(e.crowd.seats.taken))
 	}
 	if n := e.running.Load(); n != 0 {
 		e.t.Errorf("running is %d", n)

@@ -21,8 +21,8 @@ const (
 type link struct {
 	net.Conn // the socket
 	server   *Server
-	remote   net.Addr     // the client: the peer, or whom the PROXY header names
-	client   netip.Prefix // it is counted as; zero: not at all
+	remote   net.Addr   // the client: the peer, or whom the PROXY header names
+	client   netip.Addr // it is counted for; zero: for none
 	left     sync.Once
 	ended    sync.Once
 	lingers  bool // linger closes it; set before a server has it

@@ -3,6 +3,7 @@ package balance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -127,7 +128,7 @@ func (a *attempt) answer(res *http.Response) {
 // origin's.
 func (a *attempt) explain(err error) error {
 	if cause := a.out.fault(); cause != nil {
-		return cause
+		return fmt.Errorf("%w: %w", ErrRequestBody, cause)
 	}
 	if a.informational.Load() > maxInformational {
 		err = ErrInformational // HTTP/2 says no more than that a stream failed

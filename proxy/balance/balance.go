@@ -13,6 +13,7 @@ package balance
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -119,11 +120,11 @@ const maxAttempts = 3
 
 // RoundTrip passes r to an origin and returns its answer. r is not changed, but
 // for its body, which is read and closed; res.Request.URL names the origin. A
-// failure is an *Error, or what reading r's body gave.
+// failure is an *Error, or an ErrRequestBody that wraps what reading r's body gave.
 func (p *Pool) RoundTrip(r *http.Request) (*http.Response, error) {
 	out, err := prepare(r)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrRequestBody, err)
 	}
 	var tried [maxAttempts]*origin
 	for n := 0; ; n++ {

@@ -425,7 +425,7 @@ func TestErrors(t *testing.T) {
 			func(err error) bool { return errors.Is(err, ErrNoConnection) && !isTimeout(err) }},
 		{"no answer in time", slow, request(t, "GET", nil),
 			func(err error) bool { return isTimeout(err) && !errors.Is(err, ErrNoConnection) }},
-		{"short body broken", slow, broken(5), func(err error) bool { return err == bad }},
+		{"short body broken", slow, broken(5), func(err error) bool { return errors.Is(err, bad) && errors.Is(err, ErrRequestBody) }},
 		{"long body broken", slow, broken(1 << 20), func(err error) bool { return errors.Is(err, bad) }},
 		{"chunked body broken", slow, broken(-1), func(err error) bool { return errors.Is(err, bad) }},
 		{"header field not valid", slow, func() *http.Request {

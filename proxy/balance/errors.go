@@ -14,6 +14,10 @@ var (
 	// it may. It will pass.
 	ErrTooManyConns = errors.New("too many connections")
 
+	// ErrRequestBody is a body that the visitor did not send as announced, or
+	// not to its end.
+	ErrRequestBody = errors.New("read request body")
+
 	// ErrInformational is an origin that sends 1xx responses without end.
 	ErrInformational = errors.New("too many informational responses")
 )

@@ -38,7 +38,7 @@ unit:
 	cd assets/build && go test -timeout 5m -v ./... | $(TELL)
 
 e2e: ## the built binary, with browsers and servers
-	cd cmd/ctlive/e2e && go test -timeout 8m -v ./... | $(TELL)
+	cd cmd/ctlive/e2e && go test -timeout 10m -parallel 8 -v ./... | $(TELL)
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	.ci/fuzz $(FUZZTIME)

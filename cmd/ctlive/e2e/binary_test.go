@@ -18,6 +18,9 @@ import (
 	"time"
 )
 
+// source is where the program is built from.
+var source = "../../.."
+
 // binary is the program under test, built once.
 var binary string
 
@@ -28,7 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	binary = filepath.Join(dir, "ctlive")
 	build := exec.Command("go", "build", "-o", binary, "./cmd/ctlive")
-	build.Dir = "../../.."
+	build.Dir = source
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
@@ -62,9 +65,10 @@ func ctlive(t *testing.T, stdin io.Reader, args ...string) result {
 
 // proxy is a running "ctlive run".
 type proxy struct {
-	url, admin, data string
-	cmd              *exec.Cmd
-	log              *lockedBuffer
+	url, https, admin string // scheme and address of each listener, https "" without TLS
+	config, data      string
+	cmd               *exec.Cmd
+	log               *lockedBuffer
 }
 
 // startProxy runs the proxy in front of the origin at to; extra lines of YAML
@@ -74,17 +78,26 @@ func startProxy(t *testing.T, to, data string, extra ...string) *proxy {
 	if data == "" {
 		data = t.TempDir()
 	}
-	config := filepath.Join(t.TempDir(), "ctlive.yaml")
 	yaml := "listen: {http: \"127.0.0.1:0\"}\nadmin: {listen: \"127.0.0.1:0\"}\ndata: " + data +
 		"\ncollector: {rate: {per_client: 1000000/s, burst: 1000000}}" +
 		"\nlog: {format: json, access: true}\nsites:\n  - hosts: [\"*\"]\n    to: [" + to + "]\n"
 	for _, line := range extra {
 		yaml += "    " + line + "\n"
 	}
+	p := runProxy(t, yaml)
+	p.data = data
+	return p
+}
+
+// runProxy runs the proxy with a configuration of its own, which should log as
+// JSON and give its listeners port 0.
+func runProxy(t *testing.T, yaml string) *proxy {
+	t.Helper()
+	config := filepath.Join(t.TempDir(), "ctlive.yaml")
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{data: data, log: &lockedBuffer{}, cmd: exec.Command(binary, "run", "--config", config)}
+	p := &proxy{config: config, log: &lockedBuffer{}, cmd: exec.Command(binary, "run", "--config", config)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +118,9 @@ func (p *proxy) await(t *testing.T, stderr io.Reader) {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
 			p.log.Write(append(lines.Bytes(), '\n'))
-			var line struct{ Msg, HTTP, Admin string }
+			var line struct{ Msg, HTTP, HTTPS, Admin string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-				p.url, p.admin = "http://"+line.HTTP, "http://"+line.Admin
+				p.url, p.https, p.admin = "http://"+line.HTTP, "https://"+line.HTTPS, "http://"+line.Admin
 				ready <- true
 			}
 		}

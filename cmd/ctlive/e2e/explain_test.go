@@ -40,7 +40,7 @@ func TestExplain(t *testing.T) {
 		{"configured", "--config " + config + " https://www.nowhere.invalid/", 0, []string{"200 OK", "injected at byte 21"}},
 		{"excluded", "--config " + config + " https://www.nowhere.invalid/admin/x", 0, []string{"not touched", "left alone (excluded)"}},
 
-		{"origin down", "http://127.0.0.1:1/", 1, []string{"ask http://127.0.0.1:1", "refused"}},
+		{"origin down", "http://127.0.0.1:1/", 1, []string{"ask origin http://127.0.0.1:1", "refused"}},
 		{"no such host", "http://www.nowhere.invalid/", 1, []string{"www.nowhere.invalid"}},
 		{"host of no site", "--config " + config + " http://other.invalid/", 1, []string{`no site has the host "other.invalid"`}},
 		{"reserved path", "--config " + config + " http://www.nowhere.invalid/.ctlive/x", 1, []string{"reserved path"}},

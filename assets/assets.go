@@ -17,6 +17,8 @@ var (
 	listenerJS string
 	//go:embed listener/datalayer.min.js
 	dataLayerJS string
+	//go:embed listener/handlers.min.js
+	handlersJS string
 	//go:embed listener/inline.min.js
 	inlineJS string
 	//go:embed listener/buffer.min.js
@@ -25,7 +27,7 @@ var (
 
 func init() {
 	// The last line break would count in the markup of every page.
-	for _, js := range []*string{&listenerJS, &dataLayerJS, &inlineJS, &bufferJS} {
+	for _, js := range []*string{&listenerJS, &dataLayerJS, &handlersJS, &inlineJS, &bufferJS} {
 		*js = strings.TrimSpace(*js)
 	}
 }

@@ -20,7 +20,7 @@ type ListenerOptions struct {
 	Query     string   // "strip" or "keep" query and fragment of the page's and the referrer's URL
 	DataLayer bool     // push each event to window.dataLayer, for tag managers
 	Origins   []string // origins whose messages are believed besides those of the page's own window
-	Handlers  []byte   // the operator's own code, run with ctlive in scope; nil for none
+	Handlers  []byte   // the operator's own code: run once the page is parsed, in strict mode, with ctlive in scope; nil for none
 }
 
 // Listener is the script of one site: what stands in its pages, and the handler of what that loads. It is immutable.
@@ -30,6 +30,7 @@ type Listener struct {
 	inline    string
 	integrity string
 	bundle    *content
+	handlers  *content // a module; nil for none
 }
 
 // NewListener builds the script, in every encoding it will be served in. An error names each bad option and its fix.
@@ -37,37 +38,44 @@ func NewListener(o ListenerOptions) (*Listener, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	js := bundle(o)
-	content, err := newContent("text/javascript; charset=utf-8", []byte(js))
-	if err != nil {
-		return nil, fmt.Errorf("compress listener: %w", err)
-	}
-	sum, sri := sha256.Sum256([]byte(js)), sha512.Sum384([]byte(js))
+	js := []byte(bundle(o))
+	sum, sri := sha256.Sum256(append(js, o.Handlers...)), sha512.Sum384(js)
 	l := &Listener{
 		prefix:    o.Prefix,
 		hash:      hex.EncodeToString(sum[:hashSize/2]),
 		integrity: "sha384-" + base64.StdEncoding.EncodeToString(sri[:]),
-		bundle:    content,
 	}
 	l.inline = strings.Replace(inlineJS, "{path}", l.Path(), 1)
+	if err := l.pack(js, o.Handlers); err != nil {
+		return nil, fmt.Errorf("compress listener: %w", err)
+	}
 	return l, nil
+}
+
+const scriptType = "text/javascript; charset=utf-8"
+
+func (l *Listener) pack(js, handlers []byte) (err error) {
+	if l.bundle, err = newContent(scriptType, js); err == nil && len(handlers) > 0 {
+		l.handlers, err = newContent(scriptType, []byte(module(handlers)))
+	}
+	return err
 }
 
 // bundle returns the script as served. It is one block, so that it adds no name to the page's.
 func bundle(o ListenerOptions) string {
-	var handlers []string
+	dataLayer, load := "", ""
 	if o.DataLayer {
-		handlers = append(handlers, handler(dataLayerJS))
+		dataLayer = "ctlive=>{" + dataLayerJS + "}"
 	}
 	if len(o.Handlers) > 0 {
-		handlers = append(handlers, handler(string(o.Handlers)))
+		load = handlersJS
 	}
-	return "{const config=" + config(o) + ",handlers=[" + strings.Join(handlers, ",") + "];" + listenerJS + "}"
+	return "{const config=" + config(o) + ",handlers=[" + dataLayer + "];" + load + listenerJS + "}"
 }
 
-// handler makes code a function of ctlive. The line break ends a comment that code may end with.
-func handler(code string) string {
-	return "ctlive=>{" + code + "\n}"
+// module makes code the body of an exported function of ctlive. The line break ends a comment that code may end with.
+func module(code []byte) string {
+	return "export default ctlive=>{" + string(code) + "\n}"
 }
 
 // config returns the options as JSON that is safe inside a script: encoding/json escapes "<", U+2028 and U+2029.
@@ -109,13 +117,20 @@ func (l *Listener) Integrity() string { return l.integrity }
 // ServeHTTP answers for Path, and for listener.js beside it, which is the same under a name that never changes.
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _ := strings.CutPrefix(r.URL.Path, l.prefix)
+	script, forEver, checked := l.bundle, "public, max-age=31536000, immutable", "no-cache"
+	if r.URL.RawQuery == "handlers" {
+		// Not for shared caches: one that takes no notice of queries would give them out as the listener.
+		script, forEver, checked = l.handlers, "private, max-age=31536000, immutable", "private, no-cache"
+	}
 	switch {
+	case script == nil:
+		http.NotFound(w, r)
 	case r.URL.Path == l.Path():
-		l.bundle.serve(w, r, "public, max-age=31536000, immutable")
+		script.serve(w, r, forEver)
 	case name == "listener.js", isHashed(name):
 		// A page that a cache kept from before an upgrade asks for a hash of that time. It gets the listener of today,
 		// which must not be kept under that name: behind a load balancer, another instance may still mean the old one.
-		l.bundle.serve(w, r, "no-cache")
+		script.serve(w, r, checked)
 	default:
 		http.NotFound(w, r)
 	}

@@ -23,6 +23,7 @@ var outputs = map[string]struct {
 	// As a function, so that its names are its own and can be shortened.
 	"listener.min.js":  {source: "listener.js", format: api.FormatIIFE},
 	"datalayer.min.js": {source: "datalayer.js"},
+	"handlers.min.js":  {source: "handlers.js"},
 	// The server writes the path in.
 	"inline.min.js": {source: "inline.js", define: map[string]string{"LOAD": "true", "PATH": `"{path}"`}},
 	"buffer.min.js": {source: "inline.js", define: map[string]string{"LOAD": "false"}},

@@ -12,7 +12,8 @@
  * gets LOAD = false, and the listener as an element of the markup instead.
  */
 {
-  let page = window, doc = document, tag = doc.currentScript, queue = [];
+  let page = self, doc = document, tag = doc.currentScript, queue = [];
+  let loader = LOAD && doc.createElement("script"); // async, as every script made by script
   tag.remove();
 
   if (!page.ctlive) { // a page injected twice still has one listener
@@ -21,18 +22,17 @@
       queue,
       handleEvent(message) {
         try {
-          // Foreign frames may fill a tenth of the queue at most. Unrelated data is let go here, by the test or by the
-          // exception: a name that is no string has no includes.
-          if ((message.source == page ? 999 : 99) > queue.length &&
-              (message.data.name || message.data).includes("CTLiveEvent")) {
-            queue.push(message);
+          // Unrelated data is let go here, by the test or by the exception: a name that is no string has no includes.
+          // Foreign frames may fill a tenth of the queue at most. What finds no place is counted in queue.n.
+          if ((message.data.name || message.data).includes("CTLiveEvent")) {
+            if ((message.source == page ? 999 : 99) > queue.length) queue.push(message);
+            else queue.n = -~queue.n; // 1 more, and 1 where there is none
           }
         } catch (_) {}
       },
     });
 
     if (LOAD) {
-      let loader = doc.createElement("script"); // async, as every script made by script
       loader.nonce = tag.nonce;
       loader.src = PATH;
       doc.head.append(loader);

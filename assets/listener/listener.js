@@ -4,7 +4,7 @@
  * The build makes this file one function. The server puts in front of it
  *   config    {events: path to post to, origins: further origins to believe, and where set: consentRequired, ignoreGPC,
  *             keepQuery}
- *   handlers  functions of ctlive: the operator's own code
+ *   handlers  functions of ctlive: the data layer, and what loads the operator's own code
  * and the inline script has left window.ctlive = {tag, queue, handleEvent}. A cached page may bring an older inline
  * script, so those names stay.
  *
@@ -16,7 +16,21 @@
  * answered for it and not before, whoever sends it, this page or a later one that adopts what a closed tab left. To
  * send an event twice does no harm, because the collector knows its id.
  *
- * Plain ES2017 in 2,000 bytes of brotli. Where a line is terse, that is why.
+ * Every request carries the running totals of its page view, so that the collector can account for each:
+ *   seen           CTLiveEvent messages heard = stored + rejected + refused + dropped + still under way
+ *   refused        of them, not believed; refused_from: the origin of the last such
+ *   dropped        of them, given up; lost: the same by reason,
+ *                    early    beyond what the inline script holds
+ *                    rate     beyond 100 at once and 10 a second
+ *                    data     nothing that can be written down: cycles, getters that throw, a million keys
+ *                    full     pushed out by newer ones
+ *                    age      of the oldest of more than 50 page views that could not send
+ *                    consent  held or queued when the visitor said no
+ *                    denied   in a batch that the server answered with 4xx
+ *   errors, error  how often code that is not ours has thrown, and what it said first
+ *   memory         true: no storage, so that what is not sent goes with the page
+ *
+ * Plain ES2017 in 2,300 bytes of brotli. Where a line is terse, that is why.
  */
 const api = window.ctlive = window.ctlive || {};
 if (document.currentScript) document.currentScript.remove(); // Trusted Types pages have us in their markup
@@ -27,8 +41,9 @@ const MANY = 500; // events held, or queued by a page view
 
 let page, own; // page-view id and its queue's key
 let mine = []; // the keys of all queues that are ours to send
-let seq, refused, dropped; // of this page view so far
-let reported; // refused + dropped when they were last sent
+let totals = {}; // of this page view so far, see above
+let seq; // number of its last event
+let reported; // sum() when they were last sent
 let awake; // when a prerendered page was shown, by performance.now(), or 0
 let began = 0; // wall time at time 0 of performance.now()
 let tokens = 100, refilled = 0; // the token bucket, and when it was filled up last
@@ -48,18 +63,32 @@ const put = (key, text) => {
 };
 
 const load = (key) => {
-  try { return JSON.parse(box[key]); } catch (_) {}
+  try {
+    const queue = JSON.parse(box[key]);
+    return queue.events.every((event) => event.id) && queue;
+  } catch (_) {}
 };
+
+// lose counts n events of a queue's page view as dropped.
+const lose = (reason, n, queue = totals) => {
+  const account = queue.page == page ? totals : queue;
+  account.dropped += n;
+  (account.lost = account.lost || {})[reason] = ~~account.lost[reason] + n;
+};
+
+const sum = () => totals.seen + totals.dropped + totals.errors;
 
 // save gives up the oldest events of a queue that has too many, or more than 256 Ki characters.
 const save = (key, queue, sent_at = Date.now()) => {
-  while (queue.events.length > MANY || JSON.stringify(queue).length > 2 ** 18) {
+  while (queue.events[MANY] || queue.events[0] && JSON.stringify(queue).length > 2 ** 18) {
     queue.events.shift();
-    dropped++;
+    lose("full", 1, queue);
   }
-  Object.assign(queue, {sent_at}, key == own && {refused, dropped});
-  put(key, JSON.stringify(queue));
+  put(key, JSON.stringify(Object.assign(queue, {sent_at, memory: !box.setItem || undefined}, key == own && totals)));
 };
+
+// waiting returns the events of a queue that are in no request.
+const waiting = (queue) => queue.events.filter((event) => !flying.has(event.id));
 
 const queues = () => Object.keys(box).filter((key) => key.startsWith(PREFIX));
 
@@ -89,14 +118,16 @@ const envelope = () => {
   try { session = sessionStorage.ctlive = sessionStorage.ctlive || page; } catch (_) {}
   return plain({
     v: 1, page, session, url: strip(location.href), referrer: strip(document.referrer), title: document.title,
-    lang: navigator.language, token: api.tag && api.tag.dataset.ctlive || undefined, events: [],
+    lang: navigator.language, token: api.tag && api.tag.dataset.ctlive || undefined, consent: config.consentRequired, events: [],
   }, 9e3);
 };
 
-// call runs code that is not ours.
-const call = (fn, argument) => {
-  try { fn(argument); } catch (error) { console.error(error); }
-};
+// call runs code that is not ours, at once. What it throws, or rejects its promise with, goes no further than this.
+const call = (fn, argument) => new Promise((done) => done(fn(argument))).catch((error) => {
+  totals.errors++;
+  console.error(error);
+  totals.error = totals.error || String(error).slice(0, 200);
+}).catch(() => {}); // an error that cannot be a string
 
 const tell = (event, type, fn) => {
   if (type == "*" || type == event.type) call(fn, event);
@@ -108,19 +139,20 @@ const believed = ({source, origin}) =>
   source == window && origin == location.origin || config.origins.includes(origin);
 
 const take = (message) => {
+  totals.seen++;
   try {
     let data = message.data;
     if (typeof data == "string") data = data.includes(NAME) && JSON.parse(data);
-    if (!data || data.name != NAME) return;
+    if (!data || data.name != NAME) return totals.seen--;
     if (!believed(message)) {
-      refused++;
-      return;
+      totals.refused_from = message.origin.slice(0, 99);
+      return totals.refused++;
     }
 
     const now = performance.now();
     tokens = Math.min(100, tokens + (now - refilled) / 100); // 10 events a second, 100 at once
     refilled = now;
-    if (tokens < 1) throw 0; // counted below
+    if (tokens < 1) return lose("rate", 1);
     tokens--;
 
     // performance.timeOrigin is off once the clock is set or the machine sleeps. A new reading for each event would
@@ -136,7 +168,7 @@ const take = (message) => {
     release();
     listeners.forEach(([type, fn]) => tell(event, type, fn));
   } catch (_) {
-    dropped++; // too many at once, or nothing that can be written down
+    lose("data", 1);
   }
 };
 
@@ -147,7 +179,7 @@ const allowed = () => (box.ctlive || !config.consentRequired) > 0 && // "1", "0"
 const release = (due = held.length) => {
   if (held.length > MANY) {
     held.shift();
-    dropped++;
+    lose("full", 1);
   }
   if (due && allowed()) {
     const queue = load(own) || envelope();
@@ -178,17 +210,18 @@ const flush = async (keys = mine) => {
 const send = async (key) => {
   const queue = allowed() && load(key);
   if (!queue) return;
-  const ready = queue.events.filter((event) => !flying.has(event.id));
+  const ready = waiting(queue);
   if (!ready.length && queue.events.length) return;
   save(key, queue);
-  if (key == own) reported = refused + dropped;
+  if (key == own) reported = sum();
 
   // All keepalive requests of a page share 64 KiB.
   const body = fit(ready.length || 1, 48e3, (n) => JSON.stringify(Object.assign(queue, {events: ready.slice(0, n)})));
   const ids = queue.events.map((event) => event.id);
+  let denied = ids.length;
   ids.forEach((id) => flying.add(id));
   try {
-    if (!await accepted(await post(body))) dropped += ids.length;
+    if (await accepted(await post(body))) denied = 0;
   } finally {
     ids.forEach((id) => flying.delete(id));
   }
@@ -196,7 +229,8 @@ const send = async (key) => {
 
   const rest = load(key) || queue; // as it is by now, unless another page was faster
   rest.events = rest.events.filter((event) => !ids.includes(event.id));
-  if (rest.events.length) save(key, rest);
+  if (denied) lose("denied", denied, rest);
+  if (rest.events.length || denied) save(key, rest);
   else delete box[key];
   return 1;
 };
@@ -221,16 +255,14 @@ const post = (body) => {
 };
 
 // claim takes over queues that nobody looks after: sent_at is recent while a page does, and 0 once that page has gone.
-// Of more than 50 queues the oldest are given up.
+// Of more than 50 queues the oldest are emptied, to be sent as mere accounts; of more than 200 they are given up.
 const claim = () => queues().sort().forEach((key, i, all) => {
   const queue = load(key);
   if (queue && Math.abs(Date.now() - queue.sent_at) > 5 * MINUTE) {
+    if (all[i + 200]) return delete box[key];
+    if (all[i + 50]) lose("age", queue.events.splice(0).length, queue);
     save(key, queue);
     mine.push(key);
-    if (all[i + 50]) {
-      dropped += queue.events.length;
-      delete box[key];
-    }
   }
 });
 
@@ -245,13 +277,15 @@ const renew = () => {
   page = uuid();
   own = PREFIX + page;
   mine = [own];
-  seq = refused = dropped = reported = 0;
+  reported = 0;
+  seq = held.length; // of a page view that may say nothing yet
+  totals = {page, seen: seq, refused: 0, dropped: 0, errors: 0};
   adopt();
 };
 
 // leave sends what is new and lets go of every queue, so that the next page need not wait to adopt one.
 const leave = () => {
-  release(refused + dropped > reported);
+  release(sum() > reported);
   if (!failures) flush([own]);
   mine.forEach((key) => {
     const queue = load(key);
@@ -265,7 +299,10 @@ const start = ({timeStamp}) => {
   awake = timeStamp;
   renew();
   api.handleEvent = take;
-  (api.queue || []).splice(0).forEach(take);
+  handlers.forEach((fn) => call(fn, api));
+  const queue = api.queue || [];
+  if (queue.n) lose("early", totals.seen = queue.n);
+  queue.splice(0).forEach(take);
   addEventListener("message", api); // adds nothing where the inline script has done so
   addEventListener("pageshow", (event) => event.persisted && renew());
   addEventListener("pagehide", leave);
@@ -288,12 +325,13 @@ if (!api.version) { // a page injected twice still has one listener
 
     // What was held under a no stays unsent after a yes.
     consent(granted) {
-      if (!granted || box.ctlive == 0) held.length = 0;
+      if (!granted || box.ctlive == 0) held.splice(0).forEach(() => lose("consent", 1));
       put("ctlive", granted ? "1" : "0");
       if (granted) {
         release();
         adopt();
       } else {
+        waiting(load(own) || {events: []}).forEach(() => lose("consent", 1));
         queues().forEach((key) => delete box[key]);
         try { delete sessionStorage.ctlive; } catch (_) {}
       }
@@ -301,6 +339,5 @@ if (!api.version) { // a page injected twice still has one listener
   });
 
   api.on("*", (event) => document.dispatchEvent(new CustomEvent(PREFIX + event.type, {detail: event})));
-  handlers.forEach((fn) => call(fn, api));
   start({timeStamp: 0});
 }

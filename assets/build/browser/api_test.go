@@ -44,13 +44,13 @@ func TestHandlersOfTheOperator(t *testing.T) {
 	t.Parallel()
 	o := options()
 	o.DataLayer = true
-	o.Handlers = []byte("heard = []; ctlive.on('*', (e) => heard.push(e.type)); throw new Error('é in the handlers') // oops")
+	o.Handlers = []byte("self.heard = []; ctlive.on('*', (e) => heard.push(e.type)); throw new Error('é in the handlers') // oops")
 	s, b := newSite(t, o), newTab(t)
 	s.page("/", `<!doctype html><head>{ctlive}</head>`+widget+`<script>post("Loaded")</script>`)
 	b.open(s.URL)
 	b.post("WidgetShown")
 	s.awaitTypes("Loaded WidgetShown")
-	b.await("heard == 'Loaded,WidgetShown'")
+	b.await("self.heard == 'Loaded,WidgetShown'")
 	if got := b.text("dataLayer.map((e) => e.event + ' ' + e.ctlive.type)"); got != "CTLive.Loaded Loaded,CTLive.WidgetShown WidgetShown" {
 		t.Errorf("dataLayer: %s", got)
 	}

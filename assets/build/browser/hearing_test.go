@@ -106,6 +106,9 @@ func TestRefusesForgedMessages(t *testing.T) {
 	b.await("forged == 2")
 	hide(b)
 	s.await("count of two more", func() bool { return refused(s) == told+2 })
+	if from := s.last().RefusedFrom; from != forger && from != s.URL {
+		t.Errorf("refused from %q", from)
+	}
 
 	w := newTab(t)
 	w.run(fmt.Sprintf("location = %q", forger+"/opener"))
@@ -113,6 +116,10 @@ func TestRefusesForgedMessages(t *testing.T) {
 	s.awaitTypes("Loaded WidgetShown")
 	w.run("clearInterval(timer); w.close()")
 	s.await("count of the opener's", func() bool { return refused(s) > told+2 })
+	if from := s.last().RefusedFrom; from != forger {
+		t.Errorf("refused from %q, want %q", from, forger)
+	}
+	s.awaitAccounts()
 	if got := s.types(); got != "Loaded WidgetShown" {
 		t.Errorf("stored %q", got)
 	}
@@ -176,16 +183,17 @@ func TestHostileDataIsCappedOrCounted(t *testing.T) {
 	if users, _ := capped["users"].([]any); len(users) < 100 || capped["big"] != "10" || !strings.Contains(capped["lone"].(string), "\ufffd") {
 		t.Errorf("%d users, big %v, lone %q", len(users), capped["big"], capped["lone"])
 	}
-	if dropped := s.batches()[0].Dropped; dropped != 8 {
-		t.Errorf("%d counted as dropped, want 8", dropped)
+	if b := s.batches()[0]; b.Dropped != 8 || b.Lost["data"] != 8 {
+		t.Errorf("%d counted as dropped, %v, want 8 for their data", b.Dropped, b.Lost)
 	}
+	s.awaitAccounts()
 }
 
 // C15: the page passed two proxies.
 func TestTwoInjectionsAreOneListener(t *testing.T) {
 	t.Parallel()
 	o := options()
-	o.Handlers = []byte("runs = (self.runs || 0) + 1")
+	o.Handlers = []byte("self.runs = (self.runs || 0) + 1")
 	s, b := newSite(t, o), newTab(t)
 	element := `<script data-ctlive async src="` + s.listener.Path() + `"></script>`
 	s.page("/", `<!doctype html><head>{ctlive}{ctlive}`+element+element+`</head>`+widget)
@@ -196,8 +204,8 @@ func TestTwoInjectionsAreOneListener(t *testing.T) {
 	if n := b.text("document.querySelectorAll('[data-ctlive]').length"); n != "0" {
 		t.Errorf("%s elements of ours left in the page", n)
 	}
-	if n := b.text("runs"); n != "1" {
-		t.Errorf("handlers ran %s times", n)
+	if b.await("self.runs"); b.text("runs") != "1" {
+		t.Errorf("handlers ran %s times", b.text("runs"))
 	}
 }
 
@@ -207,17 +215,11 @@ func TestRunawayPageIsLimited(t *testing.T) {
 	s, b := newSite(t, options()), newTab(t)
 	b.open(s.URL)
 	b.run(`for (let i = 0; i < 10000; i++) post("Loaded")`)
-	total := func() int {
-		most := 0
-		for _, b := range s.batches() {
-			most = max(most, b.Dropped)
-		}
-		return len(s.events()) + most
-	}
 	s.await("first events", func() bool { return len(s.events()) >= 100 })
 	hide(b)
-	s.await("account of 10,000 events", func() bool { return total() == 10000 })
-	if n := len(s.events()); n > 200 {
-		t.Errorf("%d events sent", n)
+	s.await("account of 10,000 events", func() bool { return s.last().Seen == 10000 })
+	s.awaitAccounts()
+	if n := len(s.events()); n > 200 || s.last().Lost["rate"] != 10000-n {
+		t.Errorf("%d events sent, %v", n, s.last().Lost)
 	}
 }

@@ -3,7 +3,9 @@ package browser
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,6 +144,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	b.post("ChatStarted")
 	s.awaitAttempts(1)
 	asked := time.Now()
+	time.Sleep(300 * time.Millisecond) // the page has the answer
 	s.answer(http.StatusOK)
 	b.post("ChatOnline")
 	hide(b)
@@ -168,9 +171,10 @@ func TestOnlyTheCollectorsAnswerCounts(t *testing.T) {
 	s.awaitAttempts(2)
 	s.answer(http.StatusOK)
 	s.awaitTypes("ChatStarted")
-	if n := s.batches()[0].Dropped; n != 1 {
-		t.Errorf("%d dropped, want the one that was forbidden", n)
+	if b := s.last(); b.Dropped != 1 || b.Lost["denied"] != 1 {
+		t.Errorf("%d dropped, %v, want the one that was forbidden", b.Dropped, b.Lost)
 	}
+	s.awaitAccounts()
 }
 
 // C2 and C3: 64 KiB of keepalive are counted in bytes, and shared with the page.
@@ -214,9 +218,10 @@ func TestQueueIsBounded(t *testing.T) {
 	s.answer(http.StatusOK)
 	s.await("500 events", func() bool { return len(s.events()) >= 500 })
 	got := s.events()
-	if len(got) != 500 || got[0].Object["n"] != 201.0 || s.batches()[0].Dropped != 200 {
-		t.Errorf("%d events from %v, %d dropped", len(got), got[0].Object, s.batches()[0].Dropped)
+	if len(got) != 500 || got[0].Object["n"] != 201.0 || s.last().Lost["full"] != 200 {
+		t.Errorf("%d events from %v, %v dropped", len(got), got[0].Object, s.last().Lost)
 	}
+	s.awaitAccounts()
 }
 
 // C5.
@@ -284,18 +289,78 @@ func TestStorageDenied(t *testing.T) {
 			s.page("/", `<!doctype html><head><script>`+js+`</script>{ctlive}</head>`+widget)
 			b.open(s.URL)
 			s.answer(http.StatusServiceUnavailable)
-			b.post("Loaded", "ChatStarted")
+			b.run(`post("Loaded"); post("ChatStarted")`)
 			s.awaitAttempts(1)
 			s.answer(http.StatusOK)
 			s.awaitTypes("Loaded ChatStarted")
-			if b := s.batches()[0]; !isUUID(b.Session) {
-				t.Errorf("session %q", b.Session)
+			if b := s.last(); !isUUID(b.Session) || !b.Memory {
+				t.Errorf("session %q, in memory: %t", b.Session, b.Memory)
 			}
+			s.awaitAccounts()
 		})
 	}
 }
 
-// C9 and C20: whatever the page did to fetch.
+// C1: no transport asks the server for leave first, which it would have no time for as the page goes.
+func TestNothingIsPreflighted(t *testing.T) {
+	t.Parallel()
+	s, b := newSite(t, options()), newTab(t)
+	var mu sync.Mutex
+	var calls []string
+	s.watch(func(r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		calls = append(calls, r.Method+" "+r.Header.Get("Content-Type"))
+	})
+	b.open(s.URL)
+	b.post("Loaded")
+	s.awaitTypes("Loaded")
+	b.run(`fetch = () => { throw new Error("patched") }; post("ChatStarted")`)
+	s.awaitTypes("Loaded ChatStarted")
+	b.run(`delete window.fetch; post("ChatFinished")`)
+	closeTab(b)
+	s.awaitTypes("Loaded ChatStarted ChatFinished")
+	mu.Lock()
+	defer mu.Unlock()
+	if want := slices.Repeat([]string{"POST text/plain;charset=UTF-8"}, 3); !slices.Equal(calls, want) {
+		t.Errorf("requests %q, want %q", calls, want)
+	}
+}
+
+// C20: which of its transports a blocker takes from the listener, and under which path, it is told to send.
+func TestTransportsInEachOrder(t *testing.T) {
+	t.Parallel()
+	const fetchThrows, fetchRejects, fetchFails = `fetch = () => { throw 1 };`, `fetch = () => Promise.reject(new TypeError("blocked"));`, `fetch = () => "no response";`
+	const beaconRefuses, beaconThrows, noBeacon = `navigator.sendBeacon = () => false;`, `navigator.sendBeacon = () => { throw 1 };`, `navigator.sendBeacon = undefined;`
+	for name, block := range map[string]string{
+		"beacon for fetch":        fetchThrows,
+		"fetch without beacon":    noBeacon,
+		"fetch is back":           fetchRejects,
+		"fetch makes sense again": fetchFails,
+		"neither, then both":      fetchThrows + beaconRefuses,
+		"neither is there":        fetchThrows + noBeacon,
+		"both throw":              fetchThrows + beaconThrows,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options()
+			o.Prefix = "/shop/live/"
+			s, b := newSite(t, o), newTab(t)
+			s.page("/", `<!doctype html><head>{ctlive}<script>original = fetch;`+block+`</script></head>`+widget)
+			b.open(s.URL)
+			b.post("Loaded")
+			time.Sleep(700 * time.Millisecond)
+			b.run("delete navigator.sendBeacon")
+			if block != fetchThrows {
+				b.run("fetch = original")
+			}
+			s.awaitTypes("Loaded")
+			s.awaitAccounts()
+		})
+	}
+}
+
+// C9: whatever the page did to fetch.
 func TestPatchedFetch(t *testing.T) {
 	t.Parallel()
 	s, b := newSite(t, options()), newTab(t)
@@ -353,6 +418,36 @@ func TestPrerenderedPageWaits(t *testing.T) {
 	if e := s.events()[0]; e.At < shown {
 		t.Errorf("at is %d ms before the page was shown", shown-e.At)
 	}
+}
+
+// C16: a page that was prerendered and never shown has sent nothing and left nothing behind.
+func TestPrerenderedPageIsDiscarded(t *testing.T) {
+	t.Parallel()
+	s, b := newSite(t, options()), newTab(t)
+	rendered, gone := make(chan bool), make(chan bool)
+	s.handle("/rendered", func(w http.ResponseWriter, r *http.Request) { rendered <- r.URL.RawQuery == "true" })
+	s.handle("/go", func(http.ResponseWriter, *http.Request) { <-gone })
+	s.page("/", `<!doctype html><script type="speculationrules">
+		{"prerender": [{"urls": ["/next"], "eagerness": "immediate"}]}
+	</script><script>fetch("/go").then(() => location = "/other")</script>`)
+	s.page("/next", `<!doctype html><head>{ctlive}</head>`+widget+`<script>
+		post("Loaded"); onload = () => setTimeout(() => fetch("/rendered?" + document.prerendering), 500)</script>`)
+	s.page("/other", `<!doctype html><head>{ctlive}</head>`+widget+`<script>
+		post(Object.keys(localStorage).join() || "Nothing")</script>`)
+	params := target.CreateTargetParams{URL: s.URL, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID}
+	if _, err := chromedp.CallBrowser(b.ctx, target.CreateTarget, params); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case is := <-rendered:
+		if !is {
+			t.Fatal("Chromium did not prerender the page")
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing rendered the page")
+	}
+	close(gone)
+	s.awaitTypes("Nothing")
 }
 
 // C18.

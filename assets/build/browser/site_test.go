@@ -24,9 +24,14 @@ func options() assets.ListenerOptions {
 // batch is what the collector is sent.
 type batch struct {
 	Page, Session, URL, Referrer, Title, Lang, Token string
-	Refused, Dropped                                 int
 	SentAt                                           int64 `json:"sent_at"`
 	Events                                           []event
+
+	Seen, Refused, Dropped, Errors int
+	RefusedFrom                    string `json:"refused_from"`
+	Lost                           map[string]int
+	Error                          string
+	Memory                         bool
 }
 
 type event struct {
@@ -40,11 +45,13 @@ type event struct {
 type site struct {
 	*httptest.Server
 	t        *testing.T
+	prefix   string
 	listener *assets.Listener
 
 	mu       sync.Mutex
 	pages    map[string]document
 	handlers map[string]http.HandlerFunc
+	watcher  func(*http.Request)            // sees each request to the collector first; nil for none
 	refuse   func(http.ResponseWriter) bool // answers in the collector's place; nil while all is well
 	requests []batch                        // all that arrived
 	stored   []batch                        // those that were answered with 200
@@ -62,7 +69,7 @@ func newSite(t *testing.T, o assets.ListenerOptions) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, listener: l, pages: map[string]document{}, handlers: map[string]http.HandlerFunc{}}
+	s := &site{t: t, prefix: o.Prefix, listener: l, pages: map[string]document{}, handlers: map[string]http.HandlerFunc{}}
 	s.page("/", `<!doctype html><head>{ctlive}<title>Shop</title></head><body>`+widget)
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
@@ -100,9 +107,9 @@ func (s *site) markup(attributes string) string {
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.URL.Path == "/.ctlive/events":
+	case r.URL.Path == s.prefix+"events":
 		s.collect(w, r)
-	case strings.HasPrefix(r.URL.Path, "/.ctlive/"):
+	case strings.HasPrefix(r.URL.Path, s.prefix):
 		s.listener.ServeHTTP(w, r)
 	default:
 		s.servePage(w, r)
@@ -129,7 +136,20 @@ func (s *site) servePage(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, strings.ReplaceAll(p.body, "{ctlive}", s.markup("")))
 }
 
+// watch has look see each request to the collector.
+func (s *site) watch(look func(*http.Request)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watcher = look
+}
+
 func (s *site) collect(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	look := s.watcher
+	s.mu.Unlock()
+	if look != nil {
+		look(r)
+	}
 	var b batch
 	raw, _ := io.ReadAll(r.Body)
 	if err := json.Unmarshal(raw, &b); err != nil {
@@ -186,6 +206,13 @@ func (s *site) attempts() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.requests)
+}
+
+// request returns what arrived last.
+func (s *site) request() batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests[len(s.requests)-1]
 }
 
 // events returns every stored event, as often as it was sent.

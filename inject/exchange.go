@@ -20,6 +20,7 @@ type Verdict struct {
 // An Exchange is one request and its answer. It is not safe for concurrent use.
 type Exchange struct {
 	injector  *Injector
+	edition   edition
 	reason    string   // why no answer to the request is touched, "" if one may be
 	consulted []string // request fields that this depended on
 	head      bool
@@ -36,7 +37,7 @@ type Exchange struct {
 // such request offers the dictionaries of RFC 9842: what the visitor holds is
 // not what the origin sent.
 func (in *Injector) Request(r *http.Request) *Exchange {
-	x := &Exchange{injector: in, head: r.Method == http.MethodHead, origin: pageOrigin(r)}
+	x := &Exchange{injector: in, edition: in.edition(), head: r.Method == http.MethodHead, origin: pageOrigin(r)}
 	x.reason, x.consulted = requestReason(r, in.frames)
 	if x.reason == "" && (!in.include.contains(r.URL.Path) || in.exclude.contains(r.URL.Path)) {
 		x.reason = "excluded"
@@ -50,7 +51,7 @@ func (in *Injector) Request(r *http.Request) *Exchange {
 	}
 	r.Header.Del("Range")
 	r.Header.Del("If-Range")
-	x.known = mapConditions(r.Header, in.version)
+	x.known = mapConditions(r.Header, x.edition.version)
 	return x
 }
 
@@ -119,7 +120,7 @@ func (x *Exchange) rewrite(res *http.Response, encoding string) {
 		return
 	}
 	coding, _ := contentCoding(res.Header)
-	markup := x.injector.tag.markup(policy.Nonce, policy.TrustedTypes)
+	markup := x.injector.tag.markup(x.edition.token, policy.Nonce, policy.TrustedTypes)
 	patience, whole := x.injector.patience, res.ContentLength >= 0
 	if whole {
 		patience *= wholePatience
@@ -182,7 +183,7 @@ func (x *Exchange) admit(h http.Header, stored bool) cspVerdict {
 var staleFields = []string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Use-As-Dictionary"}
 
 func (x *Exchange) adjust(h http.Header, reencoded bool) {
-	etag := injectedETag(h, x.injector.version, reencoded)
+	etag := injectedETag(h, x.edition.version, reencoded)
 	for _, field := range staleFields {
 		h.Del(field)
 	}

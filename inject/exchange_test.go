@@ -24,7 +24,7 @@ var testTag = Tag{
 	Events:    "/.ctlive/events",
 }
 
-var testMarkup = string(testTag.markup("", false))
+var testMarkup = string(testTag.markup("", "", false))
 
 // result is what a visitor gets.
 type result struct {
@@ -376,7 +376,7 @@ func TestHeaderOfInjectedPage(t *testing.T) {
 	res := response(testPage, "Content-MD5: x", "Digest: x", "Content-Digest: x", "Repr-Digest: x", "Use-As-Dictionary: match=x",
 		"Accept-Ranges: bytes", `ETag: "abc"`, "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", "X-Other: y")
 	got := navigate(t, newTestInjector(), res)
-	version := testTag.version()
+	version := testTag.version("")
 	want := header("Content-Type: text/html", "Accept-Ranges: none", `ETag: "abc~cs.`+version+`"`,
 		"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", "X-Other: y", "Vary: Sec-Fetch-Dest",
 		"Content-Length: "+strconv.Itoa(len(testInjected)))

@@ -11,7 +11,10 @@
 // held while the place is searched, and nothing after that.
 package inject
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Options say what an Injector inserts, and where.
 type Options struct {
@@ -38,7 +41,7 @@ const wholePatience = 10
 // An Injector rewrites the pages of a site. It is safe for concurrent use.
 type Injector struct {
 	tag              Tag
-	version          string
+	current          atomic.Pointer[edition]
 	frames           bool
 	include, exclude pathSet
 	patience         time.Duration
@@ -48,7 +51,7 @@ type Injector struct {
 // (see [Tag.Check]).
 func New(o Options) *Injector {
 	in := &Injector{
-		tag: o.Tag, version: o.Tag.version(), frames: o.Frames, patience: o.Patience,
+		tag: o.Tag, frames: o.Frames, patience: o.Patience,
 		include: newPathSet(o.Include), exclude: newPathSet(o.Exclude),
 	}
 	if err := o.Tag.Check(); err != nil {

@@ -25,21 +25,44 @@ type Tag struct {
 	Events    string // path of the endpoint that the listener reports to
 	SDK       string // URL of the CTLive SDK; "" if the page brings its own
 
+	// Token returns the value of the attribute data-ctlive on our elements, or is
+	// nil for none. It may return another one from time to time: then the page is
+	// another representation, and a visitor that holds the one before gets the
+	// page anew instead of a 304.
+	Token func() string
+
 	// HTML, if set, is the markup as it stands, instead of all of the above. No
 	// policy is changed for it.
 	HTML string
 }
 
-// version identifies the markup in a validator: pages with another version are
-// other representations.
-func (t Tag) version() string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{t.Inline, t.Buffer, t.Src, t.SDK, t.HTML}, "\x00")))
+// version identifies the markup with a token in a validator: pages with another
+// version are other representations.
+func (t Tag) version(token string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{t.Inline, t.Buffer, t.Src, t.SDK, t.HTML, token}, "\x00")))
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
+}
+
+// An edition is what the markup of all pages has in common for a while.
+type edition struct{ token, version string }
+
+// edition returns today's edition of the markup.
+func (in *Injector) edition() edition {
+	token := ""
+	if in.tag.Token != nil {
+		token = in.tag.Token()
+	}
+	if e := in.current.Load(); e != nil && e.token == token {
+		return *e
+	}
+	e := edition{token, in.tag.version(token)}
+	in.current.Store(&e)
+	return e
 }
 
 // markup builds the elements for one page: nonce is the one that its policy
 // asks for, trustedTypes whether it keeps scripts from creating scripts.
-func (t Tag) markup(nonce string, trustedTypes bool) []byte {
+func (t Tag) markup(token, nonce string, trustedTypes bool) []byte {
 	if t.HTML != "" {
 		return []byte(t.HTML)
 	}
@@ -48,7 +71,11 @@ func (t Tag) markup(nonce string, trustedTypes bool) []byte {
 		attributes = ` nonce="` + html.EscapeString(nonce) + `"`
 	}
 	var b strings.Builder
-	open := "<script " + markerAttribute + attributes
+	open := "<script " + markerAttribute
+	if token != "" {
+		open += `="` + html.EscapeString(token) + `"`
+	}
+	open += attributes
 	if trustedTypes {
 		b.WriteString(open + ">" + t.Buffer + "</script>")
 		b.WriteString(open + ` async integrity="` + t.Integrity + `" src="` + html.EscapeString(t.Src) + `"></script>`)

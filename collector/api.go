@@ -2,7 +2,6 @@ package collector
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -28,7 +27,7 @@ const (
 //
 //	GET /api/events    since until type site chat limit format=json|ndjson|csv
 //	GET /api/rejected  since until site limit format=json|ndjson
-//	GET /api/stats     since until type site
+//	GET /api/stats     since until type site doubtful=true|false
 //	GET /api/live      type site chat last=N; Last-Event-ID
 //
 // Times are as [ParseTime] takes them. Exports in ndjson and csv have no limit unless one is given.
@@ -98,21 +97,17 @@ func (a *api) rejected(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) stats(w http.ResponseWriter, r *http.Request) {
-	q, err := a.query(r, "since", "until", "type", "site")
+	q, err := a.query(r, "since", "until", "type", "site", "doubtful")
 	if err != nil {
 		badRequest(w, err)
 		return
 	}
-	counts, err := a.store.Counts(r.Context(), q.Filter)
-	losses, err2 := a.store.Losses(r.Context(), q.Site)
-	if err := errors.Join(err, err2); err != nil {
+	stats, err := a.store.Stats(r.Context(), q.Filter)
+	if err != nil {
 		a.failed(w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, struct {
-		Counts []Count `json:"counts"`
-		Losses []Loss  `json:"losses"` // of all time
-	}{counts, losses})
+	writeJSON(w, http.StatusOK, stats)
 }
 
 // live sends each event as it lands, as server-sent events: the id is the row, so that a client
@@ -213,6 +208,8 @@ func (q *apiQuery) set(name, value string, now time.Time) (err error) {
 		q.Site = value
 	case "chat":
 		q.Chat = value
+	case "doubtful":
+		q.Doubtful, err = strconv.ParseBool(value)
 	case "format":
 		q.format = value
 	case "limit":

@@ -89,8 +89,8 @@ func TestAPIRejectedAndStats(t *testing.T) {
 	sendText(t, h, batchOf(loaded("a")))
 	sendText(t, h, "nonsense")
 	for path, want := range map[string]string{
-		"/api/stats":                  `{"counts":[{"site":"www.example.com","type":"Loaded","events":1}],"losses":[{"site":"www.example.com","reason":"bad_json","count":1}]}`,
-		"/api/stats?site=other":       `{"counts":[],"losses":[]}`,
+		"/api/stats":                  `{"counts":[{"site":"www.example.com","type":"Loaded","events":1}],"accounts":[{"site":"www.example.com","seen":1,"stored":1,"rejected":0,"refused":0,"dropped":0,"pending":0,"doubtful":0,"duplicate":0}],"losses":[{"site":"www.example.com","reason":"bad_json","count":1}]}`,
+		"/api/stats?site=other":       `{"counts":[],"accounts":[],"losses":[]}`,
 		"/api/rejected":               `"raw":"bm9uc2Vuc2U="}],"more":false}`,
 		"/api/rejected?format=ndjson": `"reason":"bad_json"`,
 		"/api/rejected?site=other":    `{"rejected":[],"more":false}`,

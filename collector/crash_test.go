@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +34,9 @@ func serveUntilKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
+	if os.Getenv("CTLIVE_TEST_KEEP") != "0" {
+		s.Keep(time.Hour)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
@@ -43,9 +48,22 @@ func serveUntilKilled(dir string) {
 // TestD1Kill9Ledger kills the collector at random moments. What was acknowledged is in the store
 // afterwards, once, although senders repeat whatever was not.
 func TestD1Kill9Ledger(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
+	s := openStore(t, dir)
+	s.Keep(0)
+	for i := range 20 { // old events: each start finds some to delete
+		j := job{input: input{site: testSite.Name, received: 1}, view: &view{page: fmt.Sprint(i)}}
+		for k := range 1000 {
+			j.events = append(j.events, event{id: fmt.Sprintf("old-%d-%d", i, k), typ: "Loaded", object: []byte(`{}`)})
+		}
+		if err := s.do(t.Context(), &j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
 	var ledger ledger
-	for round := range 10 {
+	for round := range rounds(t) {
 		child, url := startChild(t, dir)
 		var senders sync.WaitGroup
 		for sender := range 8 {
@@ -56,7 +74,7 @@ func TestD1Kill9Ledger(t *testing.T) {
 		child.Wait()
 		senders.Wait()
 	}
-	s := openStore(t, dir)
+	s = openStore(t, dir)
 	t.Logf("%d acknowledged, %d in doubt", len(ledger.acked), len(ledger.doubtful))
 	if len(ledger.acked) == 0 {
 		t.Fatal("nothing was acknowledged")
@@ -70,6 +88,15 @@ func TestD1Kill9Ledger(t *testing.T) {
 		}
 	}
 	checkLedger(t, s, append(ledger.acked, ledger.doubtful...))
+}
+
+// rounds returns how often to kill the collector: 10 times, or as CTLIVE_KILLS says.
+func rounds(t *testing.T) int {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("CTLIVE_KILLS"), "10"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func startChild(t *testing.T, dir string) (child *exec.Cmd, url string) {

@@ -123,15 +123,21 @@ func WriteRejectedTable(w io.Writer, rejects iter.Seq2[Reject, error]) error {
 	return nil
 }
 
-// WriteStatsTable writes counts and losses for people.
-func WriteStatsTable(w io.Writer, counts []Count, losses []Loss) error {
+// WriteStatsTable writes s for people.
+func WriteStatsTable(w io.Writer, s Stats) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SITE\tTYPE\tEVENTS")
-	for _, c := range counts {
+	for _, c := range s.Counts {
 		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(c.Site), plain(c.Type), c.Events)
 	}
-	for _, l := range losses {
-		fmt.Fprintf(table, "%s\tlost: %s\t%d\n", plain(l.Site), plain(l.Reason), l.Count)
+	fmt.Fprintln(table, "\nSITE\tSEEN\t= STORED\t+ REJECTED\t+ REFUSED\t+ DROPPED\t+ PENDING\tDOUBTFUL\tDUPLICATE")
+	for _, a := range s.Accounts {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", plain(a.Site), a.Seen, a.Stored, a.Rejected, a.Refused,
+			a.Dropped, a.Pending, a.Doubtful, a.Duplicate)
+	}
+	fmt.Fprintln(table, "\nSITE\tLOST\tTIMES")
+	for _, l := range s.Losses {
+		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(l.Site), plain(l.Reason), l.Count)
 	}
 	return table.Flush()
 }

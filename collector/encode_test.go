@@ -140,10 +140,14 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 func TestStatsTable(t *testing.T) {
 	var out bytes.Buffer
 	counts := []Count{{Site: "a.test", Type: "Loaded", Events: 3}, {Site: "a.test", Type: "\x1b[2J", Events: 1}}
-	if err := WriteStatsTable(&out, counts, []Loss{{Site: "a.test", Reason: "refused", Count: 2}}); err != nil {
+	if err := WriteStatsTable(&out, Stats{
+		Counts:   counts,
+		Accounts: []Account{{Site: "a.test", Seen: 7, Stored: 3, Refused: 2, Pending: 2}},
+		Losses:   []Loss{{Site: "a.test", Reason: "refused", Count: 2}},
+	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"a.test  Loaded         3\n", "a.test  lost: refused  2\n"} {
+	for _, want := range []string{"a.test  Loaded  3\n", "a.test  7     3         0           2          0          2          0         0\n", "a.test  refused  2\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

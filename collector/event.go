@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
@@ -34,9 +34,16 @@ type Flags uint32
 const (
 	UnknownType Flags = 1 << iota // a type that the vendor's list does not have
 	BadField                      // a known field has the wrong JSON type
+	Untrusted                     // the page had no valid token
+	Bot                           // sent by a program, as far as it says so itself
+	Prerender                     // the page was not shown
+	Skew                          // the time is corrected: the page's clock was wrong
 )
 
-var flagNames = []string{"unknown_type", "bad_field"}
+// doubtful are the flags of events that may be no visitor's: figures leave them out.
+const doubtful = Untrusted | Bot | Prerender
+
+var flagNames = []string{"unknown_type", "bad_field", "untrusted", "bot", "prerender", "skew"}
 
 // Names returns the names of the flags that are set, and never nil.
 func (f Flags) Names() []string {
@@ -65,8 +72,10 @@ var known = map[string][]string{
 type view struct {
 	page, session, url, referrer, title, lang string
 
-	client           string // as it may be stored
-	refused, dropped int64  // the listener's own losses on this page so far
+	client string // as it may be stored
+
+	lost                   string // dropped by reason, as a JSON object; "": none is known
+	seen, refused, dropped int64  // the listener's totals on this page so far: messages heard, and its own losses of them
 }
 
 // event is one accepted event.
@@ -76,7 +85,9 @@ type event struct {
 	typ    string
 	seq    int64
 	at     Millis
-	mono   int64 // 0: not sent
+	dated  bool   // at is the page's; else it is the arrival
+	was    Millis // at as the page sent it, where Skew is set
+	mono   int64  // 0: not sent
 	chatID string
 	userID string
 	flags  Flags
@@ -95,118 +106,151 @@ func (e *event) metricType() string {
 
 // batch is a parsed body. Every item of the body has its place in results.
 type batch struct {
-	view    view
-	events  []event
-	rejects []Reject
-	results []Result
+	view      view
+	token     string // of the page
+	sentAt    Millis // by the page's clock
+	dated     bool   // sentAt is there
+	prerender bool   // the page says that it was not shown
+	consent   bool   // and that the visitor has agreed
+	stranger  string // the origin of a message that the listener refused
+	failure   string // what code in the page has thrown
+	events    []event
+	rejects   []Reject
+	results   []Result
 }
 
-// envelope is a batch as it is sent, or a bare message. Members are raw: one of the wrong type
+// envelope is a batch as it is sent, or a bare message: parts of the body. One of the wrong type
 // costs a flag and not the batch. Unknown members are ignored.
 type envelope struct {
-	Version  jsontext.Value `json:"v"`
-	Name     jsontext.Value `json:"name"`
-	Page     jsontext.Value `json:"page"`
-	Session  jsontext.Value `json:"session"`
-	URL      jsontext.Value `json:"url"`
-	Referrer jsontext.Value `json:"referrer"`
-	Title    jsontext.Value `json:"title"`
-	Lang     jsontext.Value `json:"lang"`
-	Refused  jsontext.Value `json:"refused"`
-	Dropped  jsontext.Value `json:"dropped"`
-	Events   items          `json:"events"`
+	version, name, page, session, url, referrer, title, lang, token, sentAt, prerender, consent, seen, refused, dropped, lost, refusedFrom, failure jsontext.Value
+
+	listed bool // there is a list of events
+	events []jsontext.Value
 }
 
-// wireEvent is an event as it is sent.
-type wireEvent struct {
-	Name   jsontext.Value `json:"name"`
-	ID     jsontext.Value `json:"id"`
-	Seq    jsontext.Value `json:"seq"`
-	At     jsontext.Value `json:"at"`
-	Mono   jsontext.Value `json:"mono"`
-	Type   jsontext.Value `json:"type"`
-	Object jsontext.Value `json:"object"`
-	Extra  jsontext.Value `json:",embed"`
-}
+var (
+	errTooMany = errors.New("too many events")
+	errNoList  = errors.New("events is not an array")
+)
 
-// wireObject has the fields of every type's object that are checked or stored apart.
-type wireObject struct {
-	ElementID jsontext.Value `json:"elementID"`
-	WidgetID  jsontext.Value `json:"widgetID"`
-	UserID    jsontext.Value `json:"userID"`
-	ChatID    jsontext.Value `json:"chatID"`
-	Type      jsontext.Value `json:"type"`
-	Users     jsontext.Value `json:"users"`
-	Survey    jsontext.Value `json:"isSurveyConfigured"`
-}
-
-// items is a JSON array of raw values. Reading ends where maxEvents is passed, so that a body of
-// nothing but commas costs no more memory than one of events.
-type items []jsontext.Value
-
-var errTooMany = errors.New("too many events")
-
-func (l *items) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() != '[' {
-		return errors.New("events is not an array")
-	}
-	if *l == nil {
-		*l = items{} // an empty batch is a batch
-	}
-	dec.ReadToken()
-	for dec.PeekKind() != ']' {
-		value, err := dec.ReadValue()
-		if err != nil {
-			return err
+// readEnvelope splits the valid JSON object body. The last of several members of one name counts,
+// but the events of all are taken.
+func readEnvelope(body jsontext.Value) (env envelope, err error) {
+	for name, value := range members(body) {
+		switch string(nameOf(name)) {
+		case "v":
+			env.version = value
+		case "name":
+			env.name = value
+		case "page":
+			env.page = value
+		case "session":
+			env.session = value
+		case "url":
+			env.url = value
+		case "referrer":
+			env.referrer = value
+		case "title":
+			env.title = value
+		case "lang":
+			env.lang = value
+		case "token":
+			env.token = value
+		case "sent_at":
+			env.sentAt = value
+		case "prerender":
+			env.prerender = value
+		case "consent":
+			env.consent = value
+		case "seen":
+			env.seen = value
+		case "refused":
+			env.refused = value
+		case "dropped":
+			env.dropped = value
+		case "lost":
+			env.lost = value
+		case "refused_from":
+			env.refusedFrom = value
+		case "error":
+			env.failure = value
+		case "events":
+			if value.Kind() != '[' {
+				return env, errNoList
+			}
+			env.listed = true
+			if env.events, err = appendItems(env.events, value); err != nil {
+				return env, err
+			}
 		}
-		if len(*l) == maxEvents {
-			return errTooMany
-		}
-		*l = append(*l, value.Clone())
 	}
-	_, err := dec.ReadToken()
-	return err
+	return env, nil
+}
+
+// appendItems appends the elements of the JSON array to items, up to maxEvents: a body of nothing
+// but commas costs no more memory than one of events.
+func appendItems(items []jsontext.Value, array jsontext.Value) ([]jsontext.Value, error) {
+	for item := range elements(array) {
+		if len(items) == maxEvents {
+			return nil, errTooMany
+		}
+		items = append(items, item)
+	}
+	return items, nil
 }
 
 // parseBatch reads a body: a batch, a bare message or an array of those. An error is a *refusal of
-// the whole body; an item that is no event is among the rejects. In the envelope the last of
-// several members of one name counts, but the events of all are taken. received stands in for
-// times that are missing.
+// the whole body; an item that is no event is among the rejects. received stands in for times that
+// are missing. Nothing of the result is a part of body.
 func parseBatch(body []byte, received Millis) (batch, error) {
 	if !utf8.Valid(body) {
 		return batch{}, refuse(http.StatusBadRequest, "bad_utf8", "the body is not UTF-8")
 	}
-	if body = bytes.TrimLeft(body, " \t\r\n"); len(body) > 0 && body[0] == '[' {
-		var list items
-		if err := json.Unmarshal(body, &list, lax); err != nil {
+	text := jsontext.Value(bytes.TrimLeft(body, " \t\r\n"))
+	if !text.IsValid(lax) {
+		return batch{}, notJSON(text)
+	}
+	if text.Kind() == '[' {
+		list, err := appendItems(nil, text)
+		if err != nil {
 			return batch{}, notBatch(err)
 		}
-		return parseEvents(list, view{}, 0, received, true), nil
+		return parseEvents(batch{}, list, 0, received, true), nil
 	}
-	var env envelope
-	if err := json.Unmarshal(body, &env, lax); err != nil {
+	env, err := readEnvelope(text)
+	switch {
+	case err != nil:
 		return batch{}, notBatch(err)
+	case !env.listed && isMessage(env.name):
+		return parseEvents(batch{}, []jsontext.Value{text}, 0, received, true), nil
+	case !env.listed:
+		return batch{}, notBatch(errNoList)
 	}
-	if env.Events == nil {
-		if !isMessage(env.Name) {
-			return batch{}, refuse(http.StatusBadRequest, "not_a_batch", "neither a batch of events nor a CTLiveEvent message")
-		}
-		return parseEvents(items{body}, view{}, 0, received, true), nil
-	}
-	if version, ok := integer(env.Version, maxSafeJSON); !ok || env.Version != nil && version != 1 {
+	if version, ok := integer(env.version, maxSafeJSON); !ok || env.version != nil && version != 1 {
 		return batch{}, refuse(http.StatusBadRequest, "version", "only v 1 is known here")
 	}
-	v, flags := env.view()
-	return parseEvents(env.Events, v, flags, received, false), nil
+	b, flags := env.batch()
+	return parseEvents(b, env.events, flags, received, false), nil
 }
 
-// notBatch says why a body could not be read as a batch.
-func notBatch(err error) error {
-	if errors.Is(err, errTooMany) {
-		return refuse(http.StatusRequestEntityTooLarge, "too_many_events", fmt.Sprintf("a batch holds at most %d events", maxEvents))
+// notJSON says where text stops to be JSON.
+func notJSON(text jsontext.Value) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(text), lax)
+	err := dec.SkipValue()
+	if err == nil {
+		_, err = dec.ReadToken() // there is more than one value
 	}
+	at := dec.InputOffset()
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return refuse(http.StatusBadRequest, "bad_json", fmt.Sprintf("not JSON at byte %d", syntax.ByteOffset))
+		at = syntax.ByteOffset
+	}
+	return refuse(http.StatusBadRequest, "bad_json", fmt.Sprintf("not JSON at byte %d", at))
+}
+
+// notBatch says why JSON is no batch.
+func notBatch(err error) error {
+	if err == errTooMany {
+		return refuse(http.StatusRequestEntityTooLarge, "too_many_events", fmt.Sprintf("a batch holds at most %d events", maxEvents))
 	}
 	return refuse(http.StatusBadRequest, "not_a_batch", "neither a batch of events nor a CTLiveEvent message")
 }
@@ -217,35 +261,48 @@ func isMessage(name jsontext.Value) bool {
 	return s == "CTLiveEvent"
 }
 
-// view returns the page that e describes, and the flag that its events deserve for it.
-func (e *envelope) view() (view, Flags) {
-	var v view
-	var flags Flags
+// batch returns the batch that e describes, without its events, and the flag that those deserve for
+// it.
+func (e *envelope) batch() (b batch, flags Flags) {
+	v := &b.view
 	for _, t := range []struct {
 		to    *string
 		from  jsontext.Value
 		limit int
 	}{
-		{&v.page, e.Page, maxID},
-		{&v.session, e.Session, maxID},
-		{&v.url, e.URL, maxURL},
-		{&v.referrer, e.Referrer, maxURL},
-		{&v.title, e.Title, maxTitle},
-		{&v.lang, e.Lang, maxLang},
+		{&v.page, e.page, maxID},
+		{&v.session, e.session, maxID},
+		{&v.url, e.url, maxURL},
+		{&v.referrer, e.referrer, maxURL},
+		{&v.title, e.title, maxTitle},
+		{&v.lang, e.lang, maxLang},
 	} {
 		s, ok := text(t.from, t.limit)
 		if *t.to = s; !ok {
 			flags |= BadField
 		}
 	}
-	v.refused, _ = integer(e.Refused, math.MaxInt32)
-	v.dropped, _ = integer(e.Dropped, math.MaxInt32)
-	return v, flags
+	v.seen, _ = integer(e.seen, math.MaxInt32)
+	v.refused, _ = integer(e.refused, math.MaxInt32)
+	v.dropped, _ = integer(e.dropped, math.MaxInt32)
+	v.lost = lostReasons(e.lost, v.dropped)
+
+	sent, ok := integer(e.sentAt, maxTime)
+	b.sentAt, b.dated = Millis(sent), ok && e.sentAt != nil
+	if !ok {
+		flags |= BadField
+	}
+	b.token, _ = text(e.token, maxID)
+	b.prerender, b.consent = e.prerender.Kind() == 't', e.consent.Kind() == 't'
+	b.stranger, _ = text(e.refusedFrom, maxComplaint)
+	b.failure, _ = text(e.failure, maxComplaint)
+	return b, flags
 }
 
-// parseEvents parses each of list; flags are set on all. Bare messages must carry the name.
-func parseEvents(list items, v view, flags Flags, received Millis, bare bool) batch {
-	b := batch{view: v, results: make([]Result, len(list))}
+// parseEvents adds the events of list to b; flags are set on all. Bare messages must carry the name.
+func parseEvents(b batch, list []jsontext.Value, flags Flags, received Millis, bare bool) batch {
+	b.results = make([]Result, len(list))
+	b.events = make([]event, 0, len(list))
 	for i, raw := range list {
 		e, err := parseEvent(raw, received, bare)
 		if err != nil {
@@ -260,37 +317,77 @@ func parseEvents(list items, v view, flags Flags, received Millis, bare bool) ba
 	return b
 }
 
-// parseEvent parses one event. On an error the returned event has its id, if there is one.
+// wireEvent is an event as it is sent: parts of the body.
+type wireEvent struct {
+	name, id, seq, at, mono, typ, object jsontext.Value
+	extra                                jsontext.Value // an object of the members that we do not know, or nil
+}
+
+func readEvent(raw jsontext.Value) (wire wireEvent) {
+	for name, value := range members(raw) {
+		switch string(nameOf(name)) {
+		case "name":
+			wire.name = value
+		case "id":
+			wire.id = value
+		case "seq":
+			wire.seq = value
+		case "at":
+			wire.at = value
+		case "mono":
+			wire.mono = value
+		case "type":
+			wire.typ = value
+		case "object":
+			wire.object = value
+		default:
+			wire.extra = appendMember(wire.extra, name, value)
+		}
+	}
+	if wire.extra != nil {
+		wire.extra = compact(append(wire.extra, '}'))
+	}
+	return wire
+}
+
+// appendMember appends a member to an object that is not closed yet, or nil.
+func appendMember(object, name, value jsontext.Value) jsontext.Value {
+	separator := byte(',')
+	if object == nil {
+		separator = '{'
+	}
+	object = append(append(object, separator), name...)
+	return append(append(object, ':'), value...)
+}
+
+// parseEvent parses one event from valid JSON. On an error the returned event has its id, if there
+// is one.
 func parseEvent(raw jsontext.Value, received Millis, bare bool) (event, *refusal) {
 	var e event
-	var wire wireEvent
-	if len(raw) > maxEvent {
-		json.Unmarshal(raw, &wire, lax)
-		e.id, _ = label(wire.ID, maxID)
-		return e, reject("too_large", fmt.Sprintf("an event holds at most %d bytes", maxEvent))
-	}
-	if depth(raw) > maxDepth {
+	if len(raw) <= maxEvent && depth(raw) > maxDepth {
 		return e, reject("too_deep", fmt.Sprintf("an event nests at most %d levels", maxDepth))
 	}
-	err := json.Unmarshal(raw, &wire, strict)
+	wire := readEvent(raw)
 	var idOK, typeOK bool
-	e.id, idOK = label(wire.ID, maxID)
-	e.typ, typeOK = label(wire.Type, maxType)
+	e.id, idOK = label(wire.id, maxID)
+	e.typ, typeOK = label(wire.typ, maxType)
 	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
+	case len(raw) > maxEvent:
+		return e, reject("too_large", fmt.Sprintf("an event holds at most %d bytes", maxEvent))
+	case !raw.IsValid(strict):
 		return e, reject("duplicate_key", "a member name comes twice")
-	case err != nil:
+	case raw.Kind() != '{':
 		return e, reject("not_an_event", "not a JSON object")
-	case wire.ID != nil && !idOK:
+	case wire.id != nil && !idOK:
 		return e, reject("bad_id", fmt.Sprintf("an id is a string of 1 to %d bytes without control characters", maxID))
-	case bare && !isMessage(wire.Name):
+	case bare && !isMessage(wire.name):
 		return e, reject("not_an_event", "the message's name is not CTLiveEvent")
-	case wire.Type.Kind() != '"':
+	case wire.typ.Kind() != '"':
 		return e, reject("not_an_event", "no type")
 	case !typeOK:
 		return e, reject("bad_type", fmt.Sprintf("a type is a string of 1 to %d bytes without control characters", maxType))
 	}
-	if wire.ID == nil {
+	if wire.id == nil {
 		e.id = uuid.Must(uuid.NewV7()).String()
 	}
 	e.fill(&wire, received)
@@ -299,20 +396,18 @@ func parseEvent(raw jsontext.Value, received Millis, bare bool) (event, *refusal
 
 // fill takes the members that cannot make an event invalid, and flags what is odd about them.
 func (e *event) fill(wire *wireEvent, received Millis) {
-	at, atOK := integer(wire.At, maxTime)
-	seq, seqOK := integer(wire.Seq, maxSafeJSON)
-	mono, monoOK := integer(wire.Mono, maxSafeJSON)
+	at, atOK := integer(wire.at, maxTime)
+	seq, seqOK := integer(wire.seq, maxSafeJSON)
+	mono, monoOK := integer(wire.mono, maxSafeJSON)
 	if !atOK || !seqOK || !monoOK {
 		e.flags |= BadField
 	}
 	e.at, e.seq, e.mono = Millis(at), seq, mono
-	if wire.At == nil || !atOK {
+	if e.dated = wire.at != nil && atOK; !e.dated {
 		e.at = received
 	}
-	if len(wire.Extra) > len("{}") {
-		e.extra = compact(wire.Extra)
-	}
-	e.takeObject(wire.Object)
+	e.extra = wire.extra
+	e.takeObject(wire.object)
 }
 
 func (e *event) takeObject(raw jsontext.Value) {
@@ -325,37 +420,31 @@ func (e *event) takeObject(raw jsontext.Value) {
 		return
 	}
 	e.object = compact(raw)
-	var o wireObject
-	if raw.Kind() != '{' || json.Unmarshal(raw, &o, lax) != nil {
+	if raw.Kind() != '{' {
 		e.flags |= BadField // kept as it is
 		return
 	}
-	for _, name := range fields {
-		if !o.valid(name) {
+	for name, value := range members(raw) {
+		field := string(nameOf(name))
+		if slices.Contains(fields, field) && !fits(field, value) {
 			e.flags |= BadField
 		}
+		switch field {
+		case "chatID":
+			e.chatID, _ = text(value, maxEvent)
+		case "userID":
+			e.userID, _ = text(value, maxEvent)
+		}
 	}
-	e.chatID, _ = text(o.ChatID, maxEvent)
-	e.userID, _ = text(o.UserID, maxEvent)
 }
 
-// valid reports whether the field is missing or has the JSON type it should.
-func (o *wireObject) valid(field string) bool {
+// fits reports whether the value of a known field has the JSON type it should.
+func fits(field string, value jsontext.Value) bool {
 	switch field {
-	case "elementID":
-		return isText(o.ElementID)
-	case "widgetID":
-		return isText(o.WidgetID)
-	case "userID":
-		return isText(o.UserID)
-	case "chatID":
-		return isText(o.ChatID)
-	case "type":
-		return isText(o.Type)
 	case "users":
-		return o.Users == nil || isTexts(o.Users)
+		return isTexts(value)
 	case "isSurveyConfigured":
-		return o.Survey == nil || o.Survey.Kind() == 't' || o.Survey.Kind() == 'f'
+		return value.Kind() == 't' || value.Kind() == 'f'
 	}
-	panic("no such field: " + field)
+	return value.Kind() == '"'
 }

@@ -31,6 +31,12 @@ func (m IPMode) store(addr netip.Addr) string {
 	return netip.PrefixFrom(addr, bits).Masked().Addr().String()
 }
 
+// objects reports whether the sender of a request with header h objects to being recorded, by Global
+// Privacy Control or Do Not Track.
+func objects(h http.Header) bool {
+	return h.Get("Sec-GPC") == "1" || h.Get("DNT") == "1"
+}
+
 // peerAddr returns the address at the other end of r's connection; it believes no header.
 func peerAddr(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -3,9 +3,7 @@ package collector
 import (
 	"bytes"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
-	"errors"
 	"net/http"
 )
 
@@ -29,8 +27,10 @@ type Reject struct {
 	ContentType     string `json:"content_type"`
 	ContentEncoding string `json:"content_encoding"`
 	Length          int64  `json:"length"` // as declared or read; Raw may hold less of it
-	SHA256          string `json:"sha256"` // of all that was read, in hexadecimal
-	Raw             []byte `json:"raw"`    // Base64 in JSON
+	SHA256          string `json:"sha256"` // of all that was read, in hexadecimal; under PseudonymUserIDs keyed
+	Raw             []byte `json:"raw"`    // Base64 in JSON; under PseudonymUserIDs none
+
+	flags Flags // of the events in it
 }
 
 // newReject returns what is kept of raw, which was refused for why and is length bytes long as far
@@ -53,7 +53,7 @@ func storedHeader(r *http.Request, name string) string {
 }
 
 // putReject quarantines r and makes room for it.
-func (s *statements) putReject(site int64, view sql.NullInt64, in input, r *Reject) error {
+func (t *transaction) putReject(site int64, view any, in input, r *Reject) error {
 	sum, err := hex.DecodeString(r.SHA256)
 	if err != nil {
 		panic(err) // newReject made it
@@ -62,34 +62,33 @@ func (s *statements) putReject(site int64, view sql.NullInt64, in input, r *Reje
 	if raw == nil {
 		raw = []byte{} // nil would be NULL
 	}
-	_, err = s[addReject].Exec(site, view, in.received, in.client, r.Reason, r.Message,
-		r.ContentType, r.ContentEncoding, r.Length, sum, raw)
+	_, err = t.exec(addReject, site, view, int64(in.received), in.client, r.Reason, r.Message,
+		r.ContentType, r.ContentEncoding, r.Length, sum, raw, int64(r.flags))
 	if err != nil {
 		return err
 	}
-	return s.evict()
+	return t.evict()
 }
 
 // evict drops the oldest input until the quarantine is within its bounds.
-func (s *statements) evict() error {
-	var rows, size int64
-	if err := s[sizeRejects].QueryRow().Scan(&rows, &size); err != nil {
+func (t *transaction) evict() error {
+	sizes, err := t.row(sizeRejects)
+	if err != nil {
 		return err
 	}
+	rows, size := sizes[0].(int64), sizes[1].(int64)
 	for rows > maxRejects || size > maxRejectBytes {
-		var site, freed int64
-		var reason string
-		err := s[evictReject].QueryRow().Scan(&site, &reason, &freed)
-		if errors.Is(err, sql.ErrNoRows) {
+		gone, err := t.row(evictReject)
+		if err == errNoRow {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := s[countEvicted].Exec(site, reason); err != nil {
+		if _, err := t.exec(countEvicted, gone[0], gone[1]); err != nil {
 			return err
 		}
-		rows, size = rows-1, size-freed
+		rows, size = rows-1, size-gone[2].(int64)
 	}
 	return nil
 }

@@ -53,9 +53,10 @@ type Record struct {
 	ID         string         `json:"id"`
 	Site       string         `json:"site"`
 	Type       string         `json:"type"`
-	At         Millis         `json:"at"`          // when it happened, by the visitor's clock
-	ReceivedAt Millis         `json:"received_at"` // by ours
-	Page       string         `json:"page"`        // page view
+	At         Millis         `json:"at"`                // when it happened, by the visitor's clock
+	ReceivedAt Millis         `json:"received_at"`       // by ours
+	Reported   Millis         `json:"reported,omitzero"` // the visitor's clock's own time, where At is corrected
+	Page       string         `json:"page"`              // page view
 	Session    string         `json:"session"`
 	Seq        int64          `json:"seq"`
 	Mono       int64          `json:"mono,omitzero"` // milliseconds since the page began
@@ -78,7 +79,8 @@ type Filter struct {
 	Type         string
 	Site         string
 	Chat         string
-	Limit        int // at most so many
+	Limit        int  // at most so many
+	Doubtful     bool // of Counts: with those flagged untrusted, bot or prerender
 }
 
 // ParseTime reads a moment as people write it: RFC 3339, a date (its midnight in UTC), or how long
@@ -142,7 +144,7 @@ func (f Filter) where(t, timeColumn string) where {
 
 const selectEvents = `SELECT e.row, e.id, s.name, e.type, e.at, e.received, v.page, v.session, e.seq,
 	coalesce(e.mono, 0), v.url, v.referrer, v.title, v.lang, coalesce(e.chat_id, ''), coalesce(e.user_id, ''),
-	v.client, e.flags, e.object, coalesce(e.extra, '')
+	v.client, e.flags, e.object, coalesce(e.extra, ''), coalesce(e.reported, 0)
 	FROM events e JOIN sites s ON s.id = e.site JOIN views v ON v.id = e.view`
 
 func scanRecord(rows *sql.Rows) (r Record, err error) {
@@ -151,7 +153,7 @@ func scanRecord(rows *sql.Rows) (r Record, err error) {
 	var object, extra string
 	err = rows.Scan(&r.Row, &id, &r.Site, &r.Type, &r.At, &r.ReceivedAt, &page, &session, &r.Seq,
 		&r.Mono, &r.URL, &r.Referrer, &r.Title, &r.Lang, &r.ChatID, &r.UserID,
-		&r.Client, &flags, &object, &extra)
+		&r.Client, &flags, &object, &extra, &r.Reported)
 	r.ID, r.Page, r.Session = unpack(id), unpack(page), unpack(session)
 	r.Flags = flags.Names()
 	r.Object = jsontext.Value(object)
@@ -176,7 +178,7 @@ func (s *Store) events(ctx context.Context, f Filter, through int64) iter.Seq2[R
 		if last.Row > 0 {
 			w.and("(e.at, e.seq, e.row) > (?, ?, ?)", last.At, last.Seq, last.Row)
 		}
-		return query(ctx, s.read, scanRecord, selectEvents+w.String()+" ORDER BY e.at, e.seq, e.row LIMIT ?", append(w.args, limit)...)
+		return query(ctx, s, scanRecord, selectEvents+w.String()+" ORDER BY e.at, e.seq, e.row LIMIT ?", append(w.args, limit)...)
 	})
 }
 
@@ -189,7 +191,7 @@ func (s *Store) eventsAfter(ctx context.Context, f Filter, after int64) (page []
 	}
 	w := f.where("e", "at")
 	w.and("e.row > ? AND e.row <= ?", after, end)
-	page, err = query(ctx, s.read, scanRecord, selectEvents+w.String()+" ORDER BY e.row LIMIT ?", append(w.args, eventPage)...)
+	page, err = query(ctx, s, scanRecord, selectEvents+w.String()+" ORDER BY e.row LIMIT ?", append(w.args, eventPage)...)
 	if err != nil {
 		return nil, after, err
 	}
@@ -201,11 +203,14 @@ func (s *Store) eventsAfter(ctx context.Context, f Filter, after int64) (page []
 
 // LastRow returns the row of the event that was stored last, 0 if there is none yet.
 func (s *Store) LastRow(ctx context.Context) (row int64, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) FROM events`).Scan(&row)
+	rows, err := query(ctx, s, func(rows *sql.Rows) (row int64, err error) {
+		err = rows.Scan(&row)
+		return row, err
+	}, `SELECT coalesce(max(row), 0) FROM events`)
 	if err != nil {
-		return 0, fmt.Errorf("read event store: %w", err)
+		return 0, err
 	}
-	return row, nil
+	return rows[0], nil
 }
 
 // Rejected yields quarantined input, the oldest first. An error ends it.
@@ -221,7 +226,7 @@ func (s *Store) Rejected(ctx context.Context, f Filter) iter.Seq2[Reject, error]
 	return paged(f.Limit, rejectPage, func(last Reject, limit int) ([]Reject, error) {
 		w := Filter{Since: f.Since, Until: f.Until, Site: f.Site}.where("q", "received")
 		w.and("q.row > ?", last.Row)
-		return query(ctx, s.read, scan, columns+w.String()+" ORDER BY q.row LIMIT ?", append(w.args, limit)...)
+		return query(ctx, s, scan, columns+w.String()+" ORDER BY q.row LIMIT ?", append(w.args, limit)...)
 	})
 }
 
@@ -232,20 +237,27 @@ type Count struct {
 	Events int64  `json:"events"`
 }
 
-// Counts counts the events that f selects, by site and type.
+// Counts counts the events that f selects, by site and type. It leaves out those that may be no
+// visitor's, unless f asks for them.
 func (s *Store) Counts(ctx context.Context, f Filter) ([]Count, error) {
 	w := f.where("e", "at")
+	if !f.Doubtful {
+		w.and("e.flags & ? = 0", int64(doubtful))
+	}
 	scan := func(rows *sql.Rows) (c Count, err error) {
 		err = rows.Scan(&c.Site, &c.Type, &c.Events)
 		return c, err
 	}
-	return query(ctx, s.read, scan, `SELECT s.name, e.type, count(*) FROM events e JOIN sites s ON s.id = e.site`+
+	return query(ctx, s, scan, `SELECT s.name, e.type, count(*) FROM events e JOIN sites s ON s.id = e.site`+
 		w.String()+` GROUP BY e.site, e.type ORDER BY s.name, e.type`, w.args...)
 }
 
-// Loss is how much of what happened on a site did not become an event, and why: input rejected
-// here, by its reason, or messages that the listener "refused" to believe or "dropped" for want of
-// room.
+// Loss is how much of what happened on a site did not become an event, and why: messages that the
+// listener "refused" to believe or "dropped", with its reason where it said one, as in "dropped_full";
+// input in quarantine, events and
+// whole bodies, by its reason; requests that were refused unread, such as those of another site's
+// pages ("cross_site") or, for the time being, beyond the rate ("rate") or while the store could
+// not be written ("store").
 type Loss struct {
 	Site   string `json:"site"`
 	Reason string `json:"reason"`
@@ -258,14 +270,17 @@ func (s *Store) Losses(ctx context.Context, site string) ([]Loss, error) {
 		err = rows.Scan(&l.Site, &l.Reason, &l.Count)
 		return l, err
 	}
-	return query(ctx, s.read, scan, `
+	return query(ctx, s, scan, `
 		WITH page AS (SELECT site, max(refused) AS refused, max(dropped) AS dropped FROM views
 			WHERE refused + dropped > 0 GROUP BY site, page),
+		gone (site, n, lost) AS (SELECT site, max(dropped), lost FROM views WHERE dropped > 0 GROUP BY site, page),
 		loss (site, reason, n) AS (
 			SELECT site, reason, count(*) FROM quarantine GROUP BY site, reason
 			UNION ALL SELECT site, reason, n FROM evicted
+			UNION ALL SELECT site, reason, n FROM losses WHERE reason <> 'duplicate'
 			UNION ALL SELECT site, 'refused', refused FROM page
-			UNION ALL SELECT site, 'dropped', dropped FROM page)
+			UNION ALL SELECT site, 'dropped', n - (SELECT coalesce(sum(value), 0) FROM json_each(lost)) FROM gone
+			UNION ALL SELECT site, 'dropped_' || key, value FROM gone, json_each(gone.lost))
 		SELECT s.name, loss.reason, sum(loss.n) FROM loss JOIN sites s ON s.id = loss.site
 		WHERE ? IN (s.name, '') GROUP BY loss.site, loss.reason HAVING sum(loss.n) > 0 ORDER BY s.name, loss.reason`, site)
 }
@@ -299,22 +314,32 @@ func paged[T any](limit, size int, next func(last T, size int) ([]T, error)) ite
 }
 
 // query returns all rows of a SELECT.
-func query[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
+func query[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
+	db, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	all, err := queryRows(ctx, db.read, scan, text, args...)
+	if err != nil {
+		db.suspected(err)
+		return nil, fmt.Errorf("read event store: %w", err)
+	}
+	return all, nil
+}
+
+func queryRows[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read event store: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
 	var all []T
 	for rows.Next() {
 		item, err := scan(rows)
 		if err != nil {
-			return nil, fmt.Errorf("read event store: %w", err)
+			return nil, err
 		}
 		all = append(all, item)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read event store: %w", err)
-	}
-	return all, nil
+	return all, rows.Err()
 }

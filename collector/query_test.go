@@ -136,7 +136,7 @@ func TestSlowReaderDoesNotPinTheLog(t *testing.T) {
 	fill(t, s, 10)
 	for range s.Events(t.Context(), Filter{}) {
 		var busy, log, done int
-		if err := s.write.QueryRow(`PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &log, &done); err != nil || busy != 0 {
+		if err := writeDB(t, s).QueryRow(`PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &log, &done); err != nil || busy != 0 {
 			t.Fatalf("busy %d, %v", busy, err)
 		}
 	}
@@ -155,7 +155,7 @@ func TestQueriesUseTheIndexes(t *testing.T) {
 		w := test.f.where("e", "at")
 		w.and("e.row <= ?", 99)
 		w.and("(e.at, e.row) > (?, ?)", 1, 2)
-		rows, err := s.read.Query("EXPLAIN QUERY PLAN "+selectEvents+w.String()+" ORDER BY e.at, e.row LIMIT 9", w.args...)
+		rows, err := readDB(t, s).Query("EXPLAIN QUERY PLAN "+selectEvents+w.String()+" ORDER BY e.at, e.row LIMIT 9", w.args...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestQuarantineIsBounded(t *testing.T) {
 		}
 	}
 	var rows, size int
-	if err := s.read.QueryRow(`SELECT count(*), sum(length(raw)) FROM quarantine`).Scan(&rows, &size); err != nil || size != maxRejectBytes {
+	if err := readDB(t, s).QueryRow(`SELECT count(*), sum(length(raw)) FROM quarantine`).Scan(&rows, &size); err != nil || size != maxRejectBytes {
 		t.Errorf("%d rows of %d bytes, %v", rows, size, err)
 	}
 	if losses, err := s.Losses(t.Context(), ""); err != nil || losses[0].Count != int64(maxRejectBytes/maxRaw+extra) {

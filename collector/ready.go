@@ -1,19 +1,33 @@
 package collector
 
-import "context"
+import (
+	"fmt"
+	"time"
+)
 
-// Ready returns nil while the store takes events, or why it does not: it is closed, or the last
-// attempt to write has failed. After a failure it makes an attempt of its own, for at most 5 s: a
-// balancer sends no events to a proxy that is not ready, so nothing else would find out that the
-// disk has room again.
+// Ready returns nil while the store takes events, or why it does not: it is closed or not open
+// yet, the last attempt to write has failed, or the disk has not answered for 5 s. It writes
+// nothing and does not wait: the store finds out by itself when it can go on.
 func (s *Store) Ready() error {
 	select {
 	case <-s.closed:
 		return errClosed
 	default:
 	}
-	if !s.writer.failed.Load() {
-		return nil
+	db, err := s.current()
+	if err != nil {
+		return err
 	}
-	return s.do(context.Background(), &job{attempt: true})
+	return db.writer.trouble()
+}
+
+// trouble returns why w takes nothing, nil if it does.
+func (w *writer) trouble() error {
+	if f := w.fault.Load(); f != nil {
+		return f.err
+	}
+	if since := w.busy.Load(); since != 0 && time.Since(w.made)-time.Duration(since) > stallTime {
+		return fmt.Errorf("%w for %v", errStalled, stallTime)
+	}
+	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 const storeRetry = 5 * time.Second // what a sender is told to wait when the store takes nothing
 
-// refusal is why a body, or with status 0 one event of it, is not taken. The reasons are
+// refusal is why a body, or with status 0 one event of it, is not taken. The reasons are stable:
 //
 //	a body: bad_json bad_utf8 bad_gzip incomplete_body not_a_batch version (400) too_large
 //	too_many_events (413) content_type content_encoding (415) cross_site (403) method (405)
@@ -21,6 +21,8 @@ type refusal struct {
 	reason  string
 	message string // for people
 	retry   time.Duration
+	events  int  // it concerns, as far as is known; 0: one request
+	kept    bool // in the quarantine, which counts it
 }
 
 func (r *refusal) Error() string { return r.reason + ": " + r.message }
@@ -48,7 +50,13 @@ func asRefusal(err error) *refusal {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r
 	}
+	return unstored(1)
+}
+
+// unstored refuses that many events for now.
+func unstored(events int) *refusal {
 	return &refusal{
+		events:  events,
 		status:  http.StatusServiceUnavailable,
 		reason:  "store",
 		message: "the store takes nothing at the moment, send again",
@@ -56,14 +64,24 @@ func asRefusal(err error) *refusal {
 	}
 }
 
-func tooMany(wait time.Duration) error {
-	return &refusal{status: http.StatusTooManyRequests, reason: "rate", message: "too many events, send again later", retry: wait}
+// tooMany refuses that many events for the next wait.
+func tooMany(wait time.Duration, events int) error {
+	return &refusal{
+		events:  events,
+		status:  http.StatusTooManyRequests,
+		reason:  "rate",
+		message: "too many events, send again later",
+		retry:   wait,
+	}
 }
 
-// answerRefusal is the one place where a cause becomes a status code.
-func (c *Collector) answerRefusal(w http.ResponseWriter, r *http.Request, site Site, refused *refusal) {
-	c.opt.Observe(site.Name, "", refused.reason)
-	c.opt.Logger.Debug("events refused", "site", site.Name, "status", refused.status, "reason", refused.reason)
+// answerRefusal is the one place where a cause becomes a status code. It counts what is not kept.
+func (c *Collector) answerRefusal(w http.ResponseWriter, in input, refused *refusal) {
+	c.opt.Observe(in.site, "", refused.reason)
+	c.opt.Logger.Debug("events refused", "site", in.site, "status", refused.status, "reason", refused.reason)
+	if !refused.kept {
+		c.store.lose(in, refused.reason, max(refused.events, 1))
+	}
 	switch refused.status {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)

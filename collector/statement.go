@@ -1,107 +1,167 @@
 package collector
 
 import (
-	"crypto/sha256"
-	"database/sql"
+	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/google/uuid"
 )
 
 // The statements of the writer, in the order of statementTexts.
 const (
-	addSite = iota
+	begin = iota
+	commit
+	rollback
+	dataVersion
+	lastEventRow
+	addSite
 	findSite
 	addView
 	findView
 	countView
 	addEvent
+	addEvents
+	rowsBetween
 	addReject
+	settleReject
 	sizeRejects
 	evictReject
 	countEvicted
+	addLoss
+	expireEvents
+	expireRejects
+	expireViews
+	expireLosses
 	touch
+	statementCount
 )
 
-var statementTexts = [...]string{
+// manyEvents is how many events addEvents takes.
+const manyEvents = 32
+
+// A fault in one of many rows undoes the transaction, as we do anyway: to undo the statement alone
+// SQLite would have to copy each page before it changes it.
+const insertEvent = `INSERT OR ROLLBACK INTO events (row, site, id, view, type, seq, at, mono, received, chat_id, user_id, flags, object, extra, reported)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, id) DO NOTHING`
+
+var statementTexts = [statementCount]string{
+	begin:    `BEGIN IMMEDIATE`,
+	commit:   `COMMIT`,
+	rollback: `ROLLBACK`,
+
+	dataVersion:  `PRAGMA data_version`,
+	lastEventRow: `SELECT max(coalesce((SELECT max(row) FROM events), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0))`,
+
 	addSite:  `INSERT INTO sites (name) VALUES (?) ON CONFLICT DO NOTHING`,
 	findSite: `SELECT id FROM sites WHERE name = ?`,
 
 	addView: `INSERT INTO views (digest, site, page, session, url, referrer, title, lang, client)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-	findView:  `SELECT id FROM views WHERE digest = ?`,
-	countView: `UPDATE views SET refused = max(refused, ?), dropped = max(dropped, ?) WHERE id = ?`,
+	findView: `SELECT id FROM views WHERE digest = ?`,
+	countView: `UPDATE views SET lost = CASE WHEN ? > dropped THEN ? ELSE lost END, seen = max(seen, ?), refused = max(refused, ?), dropped = max(dropped, ?), day = max(day, ?)
+		WHERE id = ?`,
 
-	addEvent: `INSERT INTO events (site, id, view, type, seq, at, mono, received, chat_id, user_id, flags, object, extra)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, id) DO NOTHING`,
+	addEvent:    insertEvent,
+	addEvents:   repeated(insertEvent, manyEvents),
+	rowsBetween: `SELECT row FROM events WHERE row BETWEEN ? AND ?`,
 
-	addReject: `INSERT INTO quarantine (site, view, received, client, reason, message, content_type, content_encoding, length, sha256, raw)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-	sizeRejects: `SELECT rows, bytes FROM quarantine_size`,
+	addReject: `INSERT INTO quarantine (site, view, received, client, reason, message, content_type, content_encoding, length, sha256, raw, flags)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	settleReject: `DELETE FROM quarantine WHERE row = ?`,
+	sizeRejects:  `SELECT rows, bytes FROM quarantine_size`,
 	evictReject: `DELETE FROM quarantine WHERE row = (SELECT min(row) FROM quarantine)
 		RETURNING site, reason, length(raw)`,
 	countEvicted: `INSERT INTO evicted (site, reason, n) VALUES (?, ?, 1)
 		ON CONFLICT (site, reason) DO UPDATE SET n = n + 1`,
 
+	addLoss: `INSERT INTO losses (site, day, reason, n) VALUES (?, ?, ?, ?)
+		ON CONFLICT (site, day, reason) DO UPDATE SET n = n + excluded.n`,
+
+	expireEvents:  `DELETE FROM events WHERE row IN (SELECT row FROM events ORDER BY row LIMIT ?) AND received < ?`,
+	expireRejects: `DELETE FROM quarantine WHERE row IN (SELECT row FROM quarantine ORDER BY row LIMIT ?) AND received < ?`,
+	expireViews:   `DELETE FROM views WHERE id IN (SELECT id FROM views WHERE day < ? LIMIT ?)`,
+	expireLosses:  `DELETE FROM losses WHERE day < ?`,
+
 	touch: `UPDATE quarantine_size SET rows = rows`, // changes nothing, but goes all the way to the disk
 }
 
-// statements are prepared statements, indexed by the constants above.
-type statements [len(statementTexts)]*sql.Stmt
+// errNoRow says that a query has found nothing.
+var errNoRow = errors.New("no row")
 
-func (s *statements) prepare(db *sql.DB) (err error) {
+// statement is a prepared statement of the driver.
+type statement interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// statements are prepared, and indexed by the constants above. They go with their connection.
+type statements [statementCount]statement
+
+func (s *statements) prepare(c conn) error {
 	for i, text := range statementTexts {
-		if s[i], err = db.Prepare(text); err != nil {
+		prepared, err := c.Prepare(text)
+		if err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
+		s[i] = prepared.(statement)
 	}
 	return nil
 }
 
-// in returns s inside tx, which closes them.
-func (s *statements) in(tx *sql.Tx) *statements {
-	var bound statements
-	for i, stmt := range s {
-		bound[i] = tx.Stmt(stmt)
-	}
-	return &bound
-}
-
-// putView returns the row of v, which it makes if there is none.
-func (s *statements) putView(site int64, v *view) (row int64, err error) {
-	digest := v.digest(site)
-	err = s[findView].QueryRow(digest).Scan(&row)
-	if errors.Is(err, sql.ErrNoRows) {
-		var res sql.Result
-		res, err = s[addView].Exec(digest, site, pack(v.page), pack(v.session), v.url, v.referrer, v.title, v.lang, v.client)
-		if err == nil {
-			row, err = res.LastInsertId()
-		}
-	}
-	if err == nil && v.refused+v.dropped > 0 {
-		_, err = s[countView].Exec(v.refused, v.dropped, row)
-	}
-	return row, err
-}
-
-// digest tells v from other views: two with one digest are the same.
-func (v *view) digest(site int64) []byte {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d %q %q %q %q %q %q %q", site, v.page, v.session, v.url, v.referrer, v.title, v.lang, v.client)
-	return h.Sum(nil)[:16]
-}
-
-// putEvent stores e unless its id is known, and sets e.fresh to say which it was.
-func (s *statements) putEvent(site, view int64, received Millis, e *event) error {
-	res, err := s[addEvent].Exec(site, pack(e.id), view, e.typ, e.seq, e.at, orNull(e.mono), received,
-		orNull(e.chatID), orNull(e.userID), e.flags, string(e.object), orNull(string(e.extra)))
+// each calls f with every row that a statement returns; the values are f's until it returns.
+func (t *transaction) each(f func([]driver.Value) error, statement int, args ...any) error {
+	t.args = t.args[:0]
+	t.bind(args...)
+	rows, err := t.st[statement].QueryContext(context.Background(), t.args)
 	if err != nil {
 		return err
 	}
-	n, err := res.RowsAffected()
-	e.fresh = n == 1
-	return err
+	defer rows.Close()
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		err := rows.Next(values)
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = f(values)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// row returns the first row that a statement returns. The error is errNoRow if there is none. The
+// statement is stepped to its end: a DELETE takes effect.
+func (t *transaction) row(statement int, args ...any) (values []driver.Value, err error) {
+	err = t.each(func(row []driver.Value) error {
+		if values == nil {
+			values = append(values, row...)
+		}
+		return nil
+	}, statement, args...)
+	if err == nil && values == nil {
+		err = errNoRow
+	}
+	return values, err
+}
+
+// number returns the integer that is all a statement returns.
+func (t *transaction) number(statement int, args ...any) (int64, error) {
+	values, err := t.row(statement, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := values[0].(int64)
+	if !ok {
+		return 0, fmt.Errorf("%w: %T where there must be a number", errDamaged, values[0])
+	}
+	return n, nil
 }
 
 // pack returns an id as it is stored: 16 bytes for a UUID in its usual form, else the text.

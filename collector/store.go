@@ -7,57 +7,73 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
-
-	_ "modernc.org/sqlite"
-)
-
-const (
-	storeFile   = "ctlive.db"
-	readers     = 4 // connections that read
-	busyTimeout = "busy_timeout(5000)"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // ErrNoStore says that a data folder has no event store yet.
 var ErrNoStore = errors.New("no event store")
 
+// reopenEvery is how often a store that could not be opened is tried again.
+const reopenEvery = time.Second
+
 // Store keeps events and quarantined input in SQLite. Its methods are safe for concurrent use. Any
 // number of processes may have a store open, to read or to write.
+//
+// A store that is written looks after itself: while its folder cannot be written it refuses input,
+// and takes it again when the folder can; a database that turns out to be damaged is set aside and
+// what is intact of it copied into a new one. [Store.Ready] says how it is.
 type Store struct {
-	read   *sql.DB
-	write  *sql.DB // one connection; nil in a store that is only read
-	writer *writer // nil likewise
-	landed *signal // given after each commit of this process
+	path   string
+	log    *slog.Logger
+	dial   func(path string) (conn, error) // makes the writer's connection
+	landed *signal                         // given after each commit of this process
+	losses tally
+	age    atomic.Int64 // nanoseconds for which events are kept; 0: for ever
 	closed <-chan struct{}
 	stop   func() // closes closed
+	ended  sync.WaitGroup
+
+	mu  sync.RWMutex
+	db  *database // nil while there is none
+	why error     // why there is none
 }
 
-func newStore() *Store {
+func newStore(path string, log *slog.Logger) *Store {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Store{landed: newSignal(), closed: ctx.Done(), stop: stop}
+	return &Store{path: path, log: log, dial: dial, landed: newSignal(), closed: ctx.Done(), stop: stop, why: errClosed}
 }
 
 // Open opens the store in the folder dir, both made if they do not exist yet, and brings an older
 // schema up to date. It fails rather than open a database whose commits would not survive a power
-// cut. The caller closes it.
+// cut ([ErrNotDurable]) or that this program does not understand ([ErrSchema]). For what may pass,
+// a full disk, a folder that cannot be written, a damaged file, it returns a store that is not
+// ready, tells log, and goes on trying. The caller closes it.
 func Open(dir string, log *slog.Logger) (*Store, error) {
-	path, err := create(dir)
+	path, err := filepath.Abs(filepath.Join(dir, storeFile))
 	if err != nil {
-		return nil, fmt.Errorf("create event store: %w", err)
+		return nil, fmt.Errorf("open event store: %w", err)
 	}
-	s := newStore()
-	if err := s.openWriter(path, log); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("open event store %s: %w", path, err)
-	}
-	if err := s.openReader(path); err != nil {
-		s.Close()
+	s := newStore(path, log)
+	if err := s.start(); err != nil {
+		s.stop()
 		return nil, fmt.Errorf("open event store %s: %w", path, err)
 	}
 	return s, nil
+}
+
+// start opens the database and looks after it from then on. An error is for good.
+func (s *Store) start() error {
+	db, err := s.openDatabase()
+	if errors.Is(err, ErrSchema) || errors.Is(err, ErrNotDurable) {
+		return err
+	}
+	s.use(db, err)
+	s.ended.Go(func() { s.keepOpen(db, err) })
+	return nil
 }
 
 // OpenReadOnly opens the store in dir for reading, whether or not another process writes it. The
@@ -71,15 +87,21 @@ func OpenReadOnly(dir string) (*Store, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w in %s: ctlive run makes it with its first start", ErrNoStore, dir)
 	}
-	s := newStore()
-	err = s.openReader(path)
+	db := &database{path: path}
+	err = db.openReader()
 	if err == nil {
-		err = checkSchema(context.Background(), s.read)
+		err = checkSchema(context.Background(), db.read)
 	}
 	if err != nil {
-		s.Close()
+		db.close()
 		return nil, fmt.Errorf("open event store %s: %w", path, err)
 	}
+	s := newStore(path, slog.New(slog.DiscardHandler))
+	s.use(db, nil)
+	s.ended.Go(func() {
+		<-s.closed
+		db.close()
+	})
 	return s, nil
 }
 
@@ -87,122 +109,95 @@ func OpenReadOnly(dir string) (*Store, error) {
 // that come later are refused, readers that follow the store end. Closing twice does no harm.
 func (s *Store) Close() error {
 	s.stop()
-	var errs []error
-	if s.writer != nil {
-		s.writer.close()
-	}
-	if s.read != nil {
-		errs = append(errs, s.read.Close())
-	}
-	if s.write != nil {
-		errs = append(errs, s.write.Close()) // the last one: it checkpoints
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Store) openWriter(path string, log *slog.Logger) error {
-	ctx := context.Background()
-	db, err := sql.Open("sqlite", dataSource(path, "rwc",
-		"_txlock=immediate",
-		"_defensive=1",
-		"_pragma=journal_mode(WAL)",
-		"_pragma=synchronous(FULL)",
-		"_pragma=fullfsync(1)", // macOS: its fsync alone does not reach the disk
-		"_pragma=journal_size_limit(67108864)",
-		"_pragma=cache_size(-16384)", // KiB
-	))
-	if err != nil {
-		return err
-	}
-	db.SetMaxOpenConns(1)
-	s.write = db
-	if err := checkDurable(ctx, db); err != nil {
-		return err
-	}
-	if err := migrate(ctx, db, migrations()); err != nil {
-		return err
-	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
-		return err
-	}
-	s.writer, err = startWriter(db, s.landed, log)
-	return err
-}
-
-func (s *Store) openReader(path string) error {
-	db, err := sql.Open("sqlite", dataSource(path, "ro"))
-	if err != nil {
-		return err
-	}
-	db.SetMaxOpenConns(readers)
-	db.SetMaxIdleConns(readers)
-	s.read = db
-	return db.Ping()
-}
-
-// dataSource names the database at the absolute path for the driver.
-func dataSource(path, mode string, params ...string) string {
-	params = append(params, "mode="+mode, "_dqs=0", "_pragma="+busyTimeout, "_pragma=temp_store(MEMORY)")
-	u := url.URL{Scheme: "file", Path: path, RawQuery: strings.Join(params, "&")}
-	return u.String()
-}
-
-// checkDurable reads back what the promise of a 200 rests on. SQLite ignores a pragma that it
-// cannot follow: on a network file system, say, there is no WAL.
-func checkDurable(ctx context.Context, db *sql.DB) error {
-	var version, journal string
-	var synchronous int
-	err := errors.Join(
-		db.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version),
-		db.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&journal),
-		db.QueryRowContext(ctx, `PRAGMA synchronous`).Scan(&synchronous),
-	)
-	const full = 2
-	switch {
-	case err != nil:
-		return err
-	case journal != "wal" || synchronous != full:
-		return fmt.Errorf("journal_mode is %s and synchronous %d where wal and %d are needed; is the folder on a local disk?", journal, synchronous, full)
-	case olderThan(version, 3, 51, 3):
-		return fmt.Errorf("SQLite %s can corrupt a WAL database, 3.51.3 is needed", version)
-	}
+	s.ended.Wait()
 	return nil
 }
 
-// olderThan reports whether the SQLite version v is older than the one given.
-func olderThan(v string, major, minor, patch int) bool {
-	var a, b, c int
-	fmt.Sscanf(v, "%d.%d.%d", &a, &b, &c)
-	return a < major || a == major && (b < minor || b == minor && c < patch)
+// Keep has events deleted when they were received longer than age ago; 0 keeps them for ever, as a
+// store does that was not told. It may be called at any time.
+func (s *Store) Keep(age time.Duration) { s.age.Store(int64(age)) }
+
+// use makes db the one that is read and written, or says why there is none.
+func (s *Store) use(db *database, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.db, s.why = db, why
 }
 
-// create makes dir and an empty store file in it, both for the owner's eyes only, and returns the
-// file's absolute path. An existing file is not even opened: closing it would drop the POSIX locks
-// that this process may hold on it through SQLite.
-func create(dir string) (path string, err error) {
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		return "", err
+// current returns the open database.
+func (s *Store) current() (*database, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return nil, fmt.Errorf("event store: %w", s.why)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	path = filepath.Join(dir, storeFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return path, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return path, errors.Join(f.Close(), syncDir(filepath.Dir(dir)))
+	return s.db, nil
 }
 
-// syncDir makes the names in dir durable: without it a power cut could take the whole file.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// reader returns the connections to read from.
+func (s *Store) reader() (*sql.DB, error) {
+	db, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	return db.read, nil
+}
+
+// keepOpen sees to it that there is a database, until the store is closed: it mends what is
+// damaged and opens again what does not work any more. It begins with what the first attempt to
+// open has brought, and closes what is open in the end.
+func (s *Store) keepOpen(db *database, err error) {
+	told := ""
+	var aside time.Time // when a file was set aside last
+	for {
+		if err == nil {
+			err = s.watch(db)
+			s.use(nil, errOr(err, errClosed))
+			db.close()
+		}
+		if err == nil {
+			return
+		}
+		if text := err.Error(); text != told {
+			told = text
+			s.log.Error("event store: takes nothing", "file", s.path, "err", err)
+		}
+		pause := reopenEvery
+		if damaged(err) && time.Since(aside) > asidePause && s.setAside() {
+			aside, pause = time.Now(), 0
+		}
+		select {
+		case <-s.closed:
+			return
+		case <-time.After(pause):
+		}
+		if db, err = s.openDatabase(); err == nil {
+			told = ""
+			s.log.Info("event store: open", "file", s.path)
+		}
+		s.use(db, err)
+	}
+}
+
+// watch returns nil when the store is closed, or what makes it useless to go on with db.
+func (s *Store) watch(db *database) error {
+	for {
+		select {
+		case <-s.closed:
+			return nil
+		case err := <-db.writer.broken:
+			return err
+		case <-db.suspect:
+			if err := db.check(s.closed); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func errOr(err, otherwise error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return otherwise
 }

@@ -82,7 +82,7 @@ func TestReadOnlyStore(t *testing.T) {
 	if n := len(allEvents(t, reader)); n != 2 {
 		t.Errorf("while the store is written: %d events, want 2", n)
 	}
-	if _, err := reader.read.Exec(`DELETE FROM events`); err == nil {
+	if _, err := readDB(t, reader).Exec(`DELETE FROM events`); err == nil {
 		t.Error("a reader could write")
 	}
 	reader.Close()
@@ -151,7 +151,7 @@ func TestD8DuplicatesAreKnownForEver(t *testing.T) {
 }
 
 func TestD3DiskFull(t *testing.T) {
-	h, s := newEndpoint(t, Options{Rate: math.Inf(1)})
+	h, s, f := newFaulty(t)
 	var acked []string
 	put := func(id string) answer {
 		a := sendText(t, h, batchOf(`{"id":"`+id+`","type":"Loaded","object":{"pad":"`+strings.Repeat("x", 8<<10)+`"}}`))
@@ -160,7 +160,7 @@ func TestD3DiskFull(t *testing.T) {
 		}
 		return a
 	}
-	limitPages(t, s, 60)
+	limitPages(f, 60)
 	var full answer
 	for i := 0; full.code != http.StatusServiceUnavailable; i++ {
 		if full = put(fmt.Sprintf("before-%d", i)); i > 100 {
@@ -173,7 +173,8 @@ func TestD3DiskFull(t *testing.T) {
 	if a := sendText(t, h, strings.Repeat("x", 32<<10)); a.code != http.StatusServiceUnavailable {
 		t.Errorf("what cannot be quarantined is answered %d", a.code)
 	}
-	limitPages(t, s, math.MaxInt32)
+	limitPages(f, math.MaxInt32)
+	waitReady(t, s)
 	if a := put("after"); a.code != 200 {
 		t.Errorf("with room again: %d %s", a.code, a.Message)
 	}
@@ -181,11 +182,12 @@ func TestD3DiskFull(t *testing.T) {
 }
 
 // limitPages lets the database grow to n pages: SQLite then says that the disk is full.
-func limitPages(t *testing.T, s *Store, n int) {
-	t.Helper()
-	if _, err := s.write.Exec(fmt.Sprintf(`PRAGMA max_page_count = %d`, n)); err != nil {
-		t.Fatal(err)
-	}
+func limitPages(f *faults, n int) {
+	f.onBegin(func(c conn) {
+		if _, err := c.ExecContext(context.Background(), fmt.Sprintf(`PRAGMA max_page_count = %d`, n), nil); err != nil {
+			panic(err)
+		}
+	})
 }
 
 // checkLedger checks that each acknowledged id is stored, and none twice.
@@ -332,21 +334,13 @@ func TestQueueIsBounded(t *testing.T) {
 // blockWrites takes the write lock away from s, as a stuck process would.
 func blockWrites(t *testing.T, s *Store) (release func()) {
 	t.Helper()
-	var file string
-	if err := s.read.QueryRow(`SELECT file FROM pragma_database_list`).Scan(&file); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", dataSource(file, "rw", "_txlock=immediate"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := writeDB(t, s)
 	tx, err := db.Begin()
 	if err != nil {
 		t.Fatal(err)
 	}
 	release = sync.OnceFunc(func() {
 		tx.Rollback()
-		db.Close()
 	})
 	t.Cleanup(release)
 	return release
@@ -397,7 +391,7 @@ func TestSchema(t *testing.T) {
 	t.Run("newer", func(t *testing.T) {
 		dir := t.TempDir()
 		s := openStore(t, dir)
-		if _, err := s.write.Exec(`INSERT INTO schema_version (version) VALUES (99)`); err != nil {
+		if _, err := writeDB(t, s).Exec(`INSERT INTO schema_version (version) VALUES (99)`); err != nil {
 			t.Fatal(err)
 		}
 		s.Close()
@@ -409,8 +403,8 @@ func TestSchema(t *testing.T) {
 	})
 	t.Run("from version 1", func(t *testing.T) {
 		dir := t.TempDir()
-		path, err := create(dir)
-		if err != nil {
+		path := filepath.Join(dir, storeFile)
+		if err := create(path); err != nil {
 			t.Fatal(err)
 		}
 		db, err := sql.Open("sqlite", dataSource(path, "rwc"))
@@ -424,6 +418,9 @@ func TestSchema(t *testing.T) {
 		db.Close()
 		s := openStore(t, dir)
 		events, rejects := allEvents(t, s), allRejects(t, s)
+		if n := count(t, s, "views WHERE day = 1795366800000 / 86400000"); n != 1 {
+			t.Error("the view's last day is not known")
+		}
 		if len(events) != 2 || events[0].ID != "0b6f1f6e-51a5-4f0c-9d3c-2f6b8a1f4a11" || events[1].ChatID != "c1" || events[0].Page != "p1" {
 			t.Errorf("events %+v", events)
 		}
@@ -439,15 +436,15 @@ func TestSchema(t *testing.T) {
 		s := openStore(t, t.TempDir())
 		steps := append(migrations(), `CREATE TABLE later (x)`, `CREATE TABLE half (x); INSERT INTO missing VALUES (1)`)
 		for range 2 { // starting again does not help, and does no harm
-			err := migrate(t.Context(), s.write, steps)
+			err := migrate(t.Context(), writeDB(t, s), steps)
 			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("schema %d", len(steps))) {
 				t.Errorf("got %v", err)
 			}
 		}
-		if version, err := schemaVersion(t.Context(), s.write); err != nil || version != len(steps)-1 {
+		if version, err := schemaVersion(t.Context(), writeDB(t, s)); err != nil || version != len(steps)-1 {
 			t.Errorf("version %d, %v", version, err)
 		}
-		if _, err := s.write.Exec(`INSERT INTO later VALUES (1); SELECT * FROM half`); err == nil || !strings.Contains(err.Error(), "half") {
+		if _, err := writeDB(t, s).Exec(`INSERT INTO later VALUES (1); SELECT * FROM half`); err == nil || !strings.Contains(err.Error(), "half") {
 			t.Errorf("half a step was kept: %v", err)
 		}
 	})

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -19,12 +18,23 @@ var lax = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInv
 // strict reads one event: of a name that comes twice nobody can say which value was meant.
 var strict = jsontext.AllowInvalidUTF8(true)
 
-func isText(v jsontext.Value) bool { return v == nil || v.Kind() == '"' }
+// nameOf returns the text of the quoted name of a member.
+func nameOf(quoted jsontext.Value) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	name, _ := jsontext.AppendUnquote(nil, quoted) // an error is a surrogate that was replaced
+	return name
+}
 
+// isTexts reports whether v is an array of strings.
 func isTexts(v jsontext.Value) bool {
-	var list []jsontext.Value
-	notText := func(v jsontext.Value) bool { return v.Kind() != '"' }
-	return v.Kind() == '[' && json.Unmarshal(v, &list, lax) == nil && !slices.ContainsFunc(list, notText)
+	for item := range elements(v) {
+		if item.Kind() != '"' {
+			return false
+		}
+	}
+	return v.Kind() == '['
 }
 
 // label returns the text of v if it can name something: not empty, at most limit bytes, no control
@@ -44,6 +54,9 @@ func unfit(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }
 func text(v jsontext.Value, limit int) (s string, ok bool) {
 	if v.Kind() != '"' {
 		return "", v == nil
+	}
+	if len(v)-2 <= limit && bytes.IndexByte(v, '\\') < 0 {
+		return string(v[1 : len(v)-1]), true // as it is written; a NUL would be escaped
 	}
 	b, _ := jsontext.AppendUnquote(nil, v) // an error is a surrogate that was replaced
 	if bytes.IndexByte(b, 0) >= 0 {
@@ -68,14 +81,33 @@ func integer(v jsontext.Value, limit int64) (n int64, ok bool) {
 	return int64(f), true
 }
 
-// compact returns v without white space and with its strings in their shortest form. Numbers stay
-// as they were written: 1e999 is for the reader to judge.
+// compact returns a copy of v without white space and with its strings in their shortest form.
+// Numbers stay as they were written: 1e999 is for the reader to judge.
 func compact(v jsontext.Value) jsontext.Value {
+	if isCompact(v) {
+		return bytes.Clone(v)
+	}
 	out, err := jsontext.AppendFormat(make([]byte, 0, len(v)), v, lax)
 	if err != nil {
 		panic(err) // v has been parsed
 	}
 	return out
+}
+
+// isCompact reports whether the valid JSON v has nothing to leave out. It may err towards false.
+func isCompact(v jsontext.Value) bool {
+	quoted := false
+	for _, c := range v {
+		switch {
+		case c == '\\':
+			return false
+		case c == '"':
+			quoted = !quoted
+		case c <= ' ' && !quoted:
+			return false
+		}
+	}
+	return true
 }
 
 // depth returns how deeply objects and arrays nest in the valid JSON v.

@@ -1,84 +1,33 @@
 package collector
 
 import (
-	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"log/slog"
 	"slices"
 	"testing"
+	"time"
 )
-
-// faulty is a connector whose transactions end as commit says.
-type faulty struct {
-	driver driver.Driver
-	source string
-	commit func(driver.Tx) error
-}
-
-func (f *faulty) Driver() driver.Driver { return f.driver }
-
-func (f *faulty) Connect(context.Context) (driver.Conn, error) {
-	c, err := f.driver.Open(f.source)
-	return faultyConn{c, f}, err
-}
-
-type faultyConn struct {
-	driver.Conn
-	f *faulty
-}
-
-func (c faultyConn) Begin() (driver.Tx, error) {
-	tx, err := c.Conn.Begin()
-	return faultyTx{tx, c.f}, err
-}
-
-type faultyTx struct {
-	driver.Tx
-	f *faulty
-}
-
-func (tx faultyTx) Commit() error { return tx.f.commit(tx.Tx) }
-
-// breakCommits has the commits of s end as commit says.
-func breakCommits(t *testing.T, s *Store, commit func(driver.Tx) error) {
-	t.Helper()
-	var file string
-	if err := s.read.QueryRow(`SELECT file FROM pragma_database_list`).Scan(&file); err != nil {
-		t.Fatal(err)
-	}
-	db := sql.OpenDB(&faulty{s.write.Driver(), dataSource(file, "rw", "_txlock=immediate"), commit})
-	db.SetMaxOpenConns(1)
-	t.Cleanup(func() { db.Close() })
-	s.writer.close()
-	var err error
-	if s.writer, err = startWriter(db, s.landed, slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestCommitError(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {
 		name   string
-		commit func(driver.Tx) error
+		commit func(real func() error) error
 		again  string // the verdict when the sender tries again
 	}{
-		{"before it took effect", func(tx driver.Tx) error { tx.Rollback(); return broken }, "stored"},
-		{"after it took effect", func(tx driver.Tx) error { tx.Commit(); return broken }, "duplicate"},
+		{"before it took effect", func(func() error) error { return broken }, "stored"},
+		{"after it took effect", func(real func() error) error { real(); return broken }, "duplicate"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			h, s := newEndpoint(t, Options{})
-			commit := test.commit
-			breakCommits(t, s, func(tx driver.Tx) error { return commit(tx) })
+			h, s, f := newFaulty(t)
+			f.onCommit(test.commit)
 			for _, body := range []string{batchOf(loaded("a")), `nonsense`} {
 				if a := sendText(t, h, body); a.code != 503 || a.Reason != "store" {
 					t.Errorf("got %d %q", a.code, a.Reason)
 				}
 			}
-			commit = func(tx driver.Tx) error { return tx.Commit() }
+			f.onCommit(nil)
+			waitReady(t, s)
 			a := sendText(t, h, batchOf(loaded("a")))
 			if a.code != 200 || !slices.Equal(a.verdicts(), []string{test.again}) {
 				t.Errorf("sent again: %d %q, want %s", a.code, a.verdicts(), test.again)
@@ -89,26 +38,27 @@ func TestCommitError(t *testing.T) {
 }
 
 func TestReady(t *testing.T) {
-	h, s := newEndpoint(t, Options{})
-	var broken error
-	breakCommits(t, s, func(tx driver.Tx) error {
-		if broken != nil {
-			tx.Rollback()
-			return broken
-		}
-		return tx.Commit()
-	})
+	h, s, f := newFaulty(t)
 	if err := s.Ready(); err != nil {
 		t.Errorf("at first: %v", err)
 	}
-	broken = errors.New("no space left")
+	broken := errors.New("no space left")
+	f.onCommit(func(func() error) error { return broken })
 	sendText(t, h, batchOf(loaded("a")))
-	if err := s.Ready(); !errors.Is(err, broken) {
-		t.Errorf("after a failure: %v", err)
+	for range 3 {
+		start := time.Now()
+		if err := s.Ready(); !errors.Is(err, broken) {
+			t.Errorf("after a failure: %v", err)
+		}
+		if a := sendText(t, h, batchOf(loaded("b"))); a.code != 503 || time.Since(start) > time.Second/2 {
+			t.Errorf("%d after %v, want 503 at once", a.code, time.Since(start))
+		}
+		time.Sleep(upkeep / 2)
 	}
-	broken = nil
-	if err := s.Ready(); err != nil {
-		t.Errorf("with room again, and nobody sending: %v", err)
+	f.onCommit(nil)
+	waitReady(t, s) // nobody sends
+	if a := sendText(t, h, batchOf(loaded("b"))); a.code != 200 {
+		t.Errorf("with room again: %d", a.code)
 	}
 	if s.Close(); s.Ready() == nil {
 		t.Error("ready when closed")
@@ -116,16 +66,16 @@ func TestReady(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	h, s := newEndpoint(t, Options{})
+	h, s, f := newFaulty(t)
 	commits := 0
 	entered, leave := make(chan bool), make(chan bool)
-	breakCommits(t, s, func(tx driver.Tx) error {
+	f.onCommit(func(real func() error) error {
 		commits++
 		if commits == 1 {
 			entered <- true
 			<-leave
 		}
-		return tx.Commit()
+		return real()
 	})
 	const company = 10
 	answers := make(chan answer, company+1)
@@ -134,7 +84,7 @@ func TestGroups(t *testing.T) {
 	for i := range company {
 		go func() { answers <- sendText(t, h, batchOf(loaded(string(rune('a'+i))))) }()
 	}
-	for len(s.writer.queue) < company {
+	for len(s.db.writer.queue) < company {
 		select {
 		case a := <-answers:
 			t.Fatalf("answer %d before the commit", a.code)

@@ -133,6 +133,7 @@ type Collector struct {
 	Rate      RateLimit `yaml:"rate"`
 	IP        string    `yaml:"ip" is:"truncate|keep|drop"`
 	UserIDs   string    `yaml:"user_ids" is:"keep|pseudonym"`
+	TokenKeys []string  `yaml:"token_keys" is:"key"` // of the page tokens, the first one signs; none: a key in Data
 	Forward   []Sink    `yaml:"forward"`
 }
 

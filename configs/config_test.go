@@ -180,8 +180,6 @@ func TestKindsAreThoseOfTheFields(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	c, err := Parse("c.yaml", []byte(`sites: [{hosts: [a.test], to: [http://a.test, http://b.test]}]
 collector:
-  retention: 30d
-  user_ids: pseudonym
   forward:
     - kafka: {brokers: ["k1:9092"]}
 `), environment)
@@ -196,9 +194,7 @@ collector:
 		got = append(got, fmt.Sprintf("%s:%d:%d %s", p.File, p.Line, p.Column, p.Key))
 	}
 	want := []string{
-		"c.yaml:3:14 collector.retention",
-		"c.yaml:4:13 collector.user_ids",
-		"c.yaml:6:5 collector.forward",
+		"c.yaml:4:5 collector.forward",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

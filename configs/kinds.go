@@ -34,6 +34,7 @@ var kinds = map[string]kind{
 	"email":    {plain(parseEmail), `write a bare address, such as ops@example.com`},
 	"file":     {parseFile, `name a readable file; a relative path starts at the folder of the configuration file`},
 	"host":     {plain(parseHost), `write the bare name, such as www.example.com, or "*" for every host`},
+	"key":      {plain(parseKey), `write it as "${CTLIVE_TOKEN_KEY}" and set that in the environment, to what "openssl rand -hex 32" prints`},
 	"name":     {plain(parseName), `write one word`},
 	"nats":     {plain(parseNATS), `write nats://host:4222, several separated by commas`},
 	"network":  {plain(parseNetwork), `write a network such as 10.0.0.0/8, or a single address`},
@@ -279,6 +280,16 @@ func parseToken(s string) (string, error) {
 		return "", errors.New("the token has spaces or characters that are not ASCII")
 	case len(s) < minToken:
 		return "", fmt.Errorf("the token is shorter than %d characters", minToken)
+	}
+	return s, nil
+}
+
+// minKey is too long to be guessed by whoever has something that it signs, in bytes.
+const minKey = 32
+
+func parseKey(s string) (string, error) {
+	if len(s) < minKey {
+		return "", fmt.Errorf("the key is shorter than %d characters", minKey)
 	}
 	return s, nil
 }

@@ -182,6 +182,7 @@ var forms = map[string]form{
 	"host":     {pattern: `\*|[^*/]+`, number: "number"},
 	"name":     {pattern: trim(oneWord.String()), number: "number"},
 	"nats":     {pattern: `[A-Za-z]+://.+`},
+	"key":      {pattern: fmt.Sprintf(`.{%d,}`, minKey), number: "number"},
 	"network":  {pattern: `[0-9A-Fa-f.:]+(?:/[0-9]+)?`},
 	"origin":   {pattern: web + `[^/?#]+/?`},
 	"path":     {number: "number"},

@@ -3,8 +3,6 @@ package configs
 // pending lists the keys that are accepted but that ctlive run does not act on
 // yet, with what to do instead. A key stands for all below it.
 var pending = []struct{ key, fix string }{
-	{"collector.retention", "remove it: events are kept for ever"},
-	{"collector.user_ids", "remove it: user ids are stored as they come"},
 	{"collector.forward", "remove it: events stay in the local store"},
 }
 

@@ -48,14 +48,23 @@ func (f *storeFlags) add(c *cobra.Command) {
 	c.MarkFlagsMutuallyExclusive("config", "data")
 }
 
+// folder returns the data folder.
+func (f *storeFlags) folder() (string, error) {
+	if f.data != "" {
+		return f.data, nil
+	}
+	c, err := loadConfig(f.config)
+	if err != nil {
+		return "", err
+	}
+	return c.Data, nil
+}
+
 // open opens the store for reading, also while a proxy writes to it.
 func (f *storeFlags) open() (*collector.Store, error) {
-	if f.data == "" {
-		c, err := loadConfig(f.config)
-		if err != nil {
-			return nil, err
-		}
-		f.data = c.Data
+	dir, err := f.folder()
+	if err != nil {
+		return nil, err
 	}
-	return collector.OpenReadOnly(f.data)
+	return collector.OpenReadOnly(dir)
 }

@@ -43,7 +43,7 @@ func explain(c *cobra.Command, file string, page *url.URL) error {
 	if err != nil {
 		return err
 	}
-	sites, err := newSites(config, nil)
+	sites, err := newSites(config, nil, nil)
 	if err != nil {
 		return err
 	}

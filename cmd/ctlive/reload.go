@@ -96,6 +96,7 @@ func (s *service) Reload() error {
 		return err
 	}
 	s.front.Set(front)
+	s.store.Keep(time.Duration(c.Collector.Retention))
 	s.config = c
 	s.log.Info("configuration reloaded", "sites", len(c.Sites))
 	return nil

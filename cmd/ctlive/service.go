@@ -22,6 +22,7 @@ import (
 type service struct {
 	log     *slog.Logger
 	store   *collector.Store
+	keys    *collector.Keys
 	sockets *proxy.Sockets
 	certs   *certify.Manager // nil without TLS
 	metrics *proxy.Metrics
@@ -49,6 +50,8 @@ func (s *service) open(c *configs.Config) (err error) {
 	if s.store, err = collector.Open(c.Data, s.log); err != nil {
 		return err
 	}
+	s.store.Keep(time.Duration(c.Collector.Retention))
+	s.keys = collector.OpenKeys(c.Data, s.log)
 	s.sockets, err = proxy.Open(proxy.Addresses{
 		HTTP: c.Listen.HTTP, HTTPS: c.Listen.HTTPS, Admin: c.Admin.Listen, QUIC: speaksHTTP3(c),
 	})
@@ -76,25 +79,33 @@ func (s *service) open(c *configs.Config) (err error) {
 // speaksHTTP3 reports whether there is HTTP/3: PROXY headers exist for TCP alone.
 func speaksHTTP3(c *configs.Config) bool { return c.Listen.HTTPS != "" && !c.ProxyProtocol }
 
+// eventRules returns what c says of which events are taken and what of them is
+// kept.
+func eventRules(c *configs.Config, keys *collector.Keys) collector.Options {
+	return collector.Options{
+		IP: collector.IPMode(c.Collector.IP), UserIDs: collector.UserIDMode(c.Collector.UserIDs),
+		MaxBody: int64(c.Collector.MaxBody), Keys: keys, Tokens: keys.Tokens(c.Collector.TokenKeys...),
+	}
+}
+
 // newProxy makes what passes requests on as c says.
 func (s *service) newProxy(c *configs.Config) (*proxy.Proxy, error) {
-	events := collector.New(s.store, collector.Options{
-		IP: collector.IPMode(c.Collector.IP), MaxBody: int64(c.Collector.MaxBody),
-		Rate: c.Collector.Rate.PerClient.PerSecond(), Burst: c.Collector.Rate.Burst,
-		ClientAddr: proxy.ClientAddr, Observe: s.metrics.Event, Logger: s.log,
-	})
-	sites, err := newSites(c, events)
+	o := eventRules(c, s.keys)
+	o.Rate, o.Burst = c.Collector.Rate.PerClient.PerSecond(), c.Collector.Rate.Burst
+	o.ClientAddr, o.Trusted = proxy.ClientAddr, len(c.TrustedProxies) > 0
+	o.Observe, o.Logger = s.metrics.Event, s.log
+	sites, err := newSites(c, collector.New(s.store, o), o.Tokens)
 	if err != nil {
 		return nil, err
 	}
-	o := proxy.Options{
+	po := proxy.Options{
 		Sites: sites, Trusted: c.TrustedProxies, Logger: s.log, AccessLog: c.Log.Access, LogQuery: c.Log.Query, Metrics: s.metrics,
 	}
 	if s.certs != nil {
-		o.HTTPSPort, o.HTTP3 = proxy.Port(s.sockets.HTTPS), speaksHTTP3(c)
-		o.Challenge, o.Covers = s.certs.Challenge, s.certs.Covers
+		po.HTTPSPort, po.HTTP3 = proxy.Port(s.sockets.HTTPS), speaksHTTP3(c)
+		po.Challenge, po.Covers = s.certs.Challenge, s.certs.Covers
 	}
-	return proxy.New(o)
+	return proxy.New(po)
 }
 
 func (s *service) serverOptions(c *configs.Config) proxy.ServerOptions {
@@ -135,6 +146,9 @@ func (s *service) Close() error {
 	}
 	if s.sockets != nil {
 		s.sockets.Close()
+	}
+	if s.keys != nil {
+		s.keys.Close()
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

@@ -12,24 +12,31 @@ import (
 	"ctlive/proxy"
 )
 
-// newSites makes the sites that c describes. Events is nil where nothing is
-// collected.
-func newSites(c *configs.Config, events *collector.Collector) ([]proxy.Site, error) {
+// newSites makes the sites that c describes. Events and tokens are nil where
+// nothing is collected.
+func newSites(c *configs.Config, events *collector.Collector, tokens *collector.Tokens) ([]proxy.Site, error) {
 	var sites []proxy.Site
 	for _, s := range c.Sites {
 		listener, err := newListener(s)
 		if err != nil {
 			return nil, fmt.Errorf("listener of %s: %w", s.Hosts[0], err)
 		}
+		tag := newTag(listener, s)
+		if tokens != nil {
+			tag.Token = func() string { return tokens.Token(s.Hosts[0]) }
+		}
 		sites = append(sites, proxy.Site{
 			Hosts: s.Hosts, Upstreams: s.To, Policy: s.Balance.Policy,
 			Health: s.Balance.Health.Path, Every: time.Duration(s.Balance.Health.Every),
 			Prefix: s.Prefix, HSTS: time.Duration(s.HSTS),
 			Injector: inject.New(inject.Options{
-				Tag: newTag(listener, s), Frames: s.Inject.Frames, Include: include(s), Exclude: s.Inject.Exclude,
+				Tag: tag, Frames: s.Inject.Frames, Include: include(s), Exclude: s.Inject.Exclude,
 			}),
 			Listener: listener,
-			Events:   events.Handler(collector.Site{Name: s.Hosts[0], Hosts: s.Hosts}),
+			Events: events.Handler(collector.Site{
+				Name: s.Hosts[0], Hosts: s.Hosts,
+				GPC: s.Listener.GPC == "respect", Consent: s.Listener.Consent == "required",
+			}),
 		})
 	}
 	return sites, nil

@@ -17,7 +17,7 @@ func statsCommand() *cobra.Command {
 	format := "table"
 	c := &cobra.Command{
 		Use:   "stats",
-		Short: "Count stored events by site and type",
+		Short: "Count stored events by site and type, and show what became of the others",
 		Args:  cobra.NoArgs,
 		PreRunE: func(c *cobra.Command, _ []string) error {
 			if format != "table" && format != "json" {
@@ -31,31 +31,23 @@ func statsCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			counts, err := s.Counts(c.Context(), filter.Filter)
+			stats, err := s.Stats(c.Context(), filter.Filter)
 			if err != nil {
 				return err
 			}
-			losses, err := s.Losses(c.Context(), filter.Site)
-			if err != nil {
-				return err
-			}
-			return writeStats(c.OutOrStdout(), format, statistics{counts, losses})
+			return writeStats(c.OutOrStdout(), format, stats)
 		}),
 	}
 	store.add(c)
 	filter.add(c)
+	c.Flags().BoolVar(&filter.Doubtful, "doubtful", false, "count events flagged untrusted, bot or prerender, too")
 	c.Flags().StringVar(&format, "format", format, "table or json")
 	return c
 }
 
-type statistics struct {
-	Counts []collector.Count `json:"counts"`
-	Losses []collector.Loss  `json:"losses"`
-}
-
-func writeStats(w io.Writer, format string, s statistics) error {
+func writeStats(w io.Writer, format string, s collector.Stats) error {
 	if format == "json" {
 		return json.NewEncoder(w).Encode(s)
 	}
-	return collector.WriteStatsTable(w, s.Counts, s.Losses)
+	return collector.WriteStatsTable(w, s)
 }

@@ -18,9 +18,6 @@ import (
 	"time"
 )
 
-// source is where the program is built from.
-var source = "../../.."
-
 // binary is the program under test, built once.
 var binary string
 
@@ -31,7 +28,7 @@ func TestMain(m *testing.M) {
 	}
 	binary = filepath.Join(dir, "ctlive")
 	build := exec.Command("go", "build", "-o", binary, "./cmd/ctlive")
-	build.Dir = source
+	build.Dir = "../../.."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)

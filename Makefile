@@ -13,7 +13,7 @@ COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 4s
 
-.PHONY: build demo test unit e2e fuzz lint bench soak generate install race
+.PHONY: build demo test unit e2e fuzz lint bench load soak generate install race
 
 build: ## the static binary, bin/ctlive
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ctlive ./cmd/ctlive
@@ -48,6 +48,9 @@ race: ## unit tests under the race detector; needs a C compiler
 
 bench: ## the hot paths: time, memory and allocations
 	go test -run '^$$' -bench . -benchmem ./...
+
+load: ## event intake through the built program, with the store checked afterwards
+	go run ./cmd/ctlive-bench events --handlers
 
 soak: ## the kill -9 ledgers, 1,000 rounds, and outages of a minute
 	cd cmd/ctlive/e2e && CTLIVE_KILLS=1000 go test -timeout 2h -v -run TestKillLedger ./...

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// build builds the program as the Makefile does, from the module that this was started in.
+func build(ctx context.Context, to string) error {
+	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, "ctlive/cmd/ctlive")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("build ctlive: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// child is a process that was started here.
+type child struct {
+	cmd   *exec.Cmd
+	log   string        // file that its stderr goes to: to read a pipe would cost the generator time
+	ended chan struct{} // closed when it has
+}
+
+// start starts a process that ctx ends at the latest.
+func start(ctx context.Context, log, binary string, args ...string) (*child, error) {
+	stderr, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close()
+	c := &child{cmd: exec.CommandContext(ctx, binary, args...), log: log, ended: make(chan struct{})}
+	c.cmd.Stderr = stderr
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		c.cmd.Wait() // how it ended shows in what it did
+		close(c.ended)
+	}()
+	return c, nil
+}
+
+// kill ends the process as kill -9 does, and waits for that. A second call does no harm.
+func (c *child) kill() {
+	c.cmd.Process.Kill()
+	<-c.ended
+}
+
+const startTime = 30 * time.Second
+
+// ready waits until ctlive says that it is, and returns the address it serves on.
+func (c *child) ready() (addr string, err error) {
+	for timeout := time.After(startTime); ; {
+		why := ""
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-timeout:
+			why = fmt.Sprintf("is not ready after %v", startTime)
+		case <-c.ended:
+			why = "did not start"
+		}
+		log, err := os.ReadFile(c.log)
+		if err != nil {
+			return "", err
+		}
+		if addr := readyAddr(log); addr != "" && why == "" {
+			return addr, nil
+		}
+		if why != "" {
+			return "", fmt.Errorf("ctlive %s:\n%s", why, log)
+		}
+	}
+}
+
+// readyAddr returns the address in the line of ctlive's log that says where it listens, or "".
+func readyAddr(log []byte) string {
+	for lines := bufio.NewScanner(bytes.NewReader(log)); lines.Scan(); {
+		var line struct{ Msg, HTTP string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
+			return line.HTTP
+		}
+	}
+	return ""
+}
+
+// tick is the unit of CPU times in /proc: USER_HZ, which is 100 on all of Go's platforms.
+const tick = time.Second / 100
+
+// cpu returns the CPU time that the process has taken, in all its threads, in user and system mode.
+func (c *child) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseStat(string(stat))
+}
+
+// parseStat returns the sum of utime and stime in a line of /proc/PID/stat (proc_pid_stat(5)).
+func parseStat(stat string) (time.Duration, error) {
+	// The second field is the program's name in parentheses, and may hold anything.
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const user, system = 14 - 3, 15 - 3
+	if len(fields) <= system {
+		return 0, fmt.Errorf("unknown form of /proc/PID/stat: %.100q", stat)
+	}
+	u, err := strconv.ParseInt(fields[user], 10, 64)
+	s, err2 := strconv.ParseInt(fields[system], 10, 64)
+	return time.Duration(u+s) * tick, errors.Join(err, err2)
+}
+
+// peak returns the most memory that the process has had resident so far, in bytes.
+func (c *child) peak() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	return parsePeak(string(status))
+}
+
+// parsePeak returns VmHWM out of /proc/PID/status (proc_pid_status(5)), in bytes.
+func parsePeak(status string) (int64, error) {
+	_, rest, _ := strings.Cut(status, "\nVmHWM:")
+	text, _, found := strings.Cut(rest, "kB")
+	if !found {
+		return 0, errors.New("no VmHWM in /proc/PID/status")
+	}
+	kilobytes, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	return kilobytes << 10, err
+}

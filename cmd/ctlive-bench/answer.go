@@ -10,6 +10,7 @@ import (
 type answer struct {
 	status    int
 	stored    int    // events with this verdict
+	declined  int    // events not stored because the visitor objects
 	unflagged int    // events without a flag
 	body      []byte // part of what was parsed
 }
@@ -21,6 +22,7 @@ var (
 	headEnd       = []byte("\r\n\r\n")
 	lengthField   = []byte("\r\ncontent-length:")
 	storedVerdict = []byte(`"verdict":"stored"`)
+	gpcReason     = []byte(`"reason":"gpc"`)
 	noFlags       = []byte(`"flags":[]`)
 )
 
@@ -48,6 +50,7 @@ func parseAnswer(b []byte) (a answer, n int, err error) {
 	}
 	a.body = b[start:n]
 	a.stored = bytes.Count(a.body, storedVerdict)
+	a.declined = bytes.Count(a.body, gpcReason)
 	a.unflagged = bytes.Count(a.body, noFlags)
 	return a, n, nil
 }

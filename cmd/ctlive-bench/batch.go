@@ -69,6 +69,15 @@ type visitor struct {
 	addr    string // of the proxy
 	token   string // of the page, or ""
 	session uuid.UUID
+	objects bool // by Global Privacy Control: then the proxy parses and answers, and stores nothing
+}
+
+// privacy is the field of a visitor that objects.
+func (v visitor) privacy() string {
+	if v.objects {
+		return "Sec-GPC: 1\r\n"
+	}
+	return ""
 }
 
 // newPosts returns the requests of one page view, in their order: each has n events of the funnel.
@@ -97,7 +106,7 @@ func newPost(v visitor, sent, n int) *post {
 		"Sec-Fetch-Dest: empty\r\n"+
 		"Referer: http://%[1]s/\r\n"+
 		"Accept-Encoding: gzip, deflate, br, zstd\r\n"+
-		"Accept-Language: it-IT,it;q=0.9,en;q=0.8\r\n\r\n", v.addr, len(body))
+		"Accept-Language: it-IT,it;q=0.9,en;q=0.8\r\n%[3]s\r\n", v.addr, len(body), v.privacy())
 	p.raw = append(head, body...)
 	for _, places := range [][]int{p.ids, p.pages, p.times} {
 		for i := range places {

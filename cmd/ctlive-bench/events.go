@@ -42,12 +42,13 @@ func eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "Measure durable event intake, and what it does to pages meanwhile",
 		Long: "Measures, through the built program and over loopback: the fsync latency of the disk, the latency of\n" +
-			"injected pages (50 KB, gzip, 100 a second), event intake at saturation, and both at the same time.\n" +
+			"injected pages (50 KB, gzip, 100 a second), event intake at saturation, of visitors that object (parsed,\n" +
+			"answered and not stored) and of others, and pages and events at the same time.\n" +
 			"Then the proxy is ended with kill -9, and the store must hold exactly the acknowledged events, once.",
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(c.Context(), 3*o.duration+10*time.Minute)
+			ctx, cancel := context.WithTimeout(c.Context(), 4*o.duration+10*time.Minute)
 			defer cancel()
 			report, err := o.run(ctx, c.ErrOrStderr())
 			if err != nil {
@@ -57,7 +58,7 @@ func eventsCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.DurationVar(&o.duration, "for", 10*time.Second, "`DURATION` of each of the three phases")
+	f.DurationVar(&o.duration, "for", 10*time.Second, "`DURATION` of each of the four phases")
 	f.IntVar(&o.connections, "connections", 256, "`NUMBER` of connections that post events, each one batch at a time")
 	f.IntVar(&o.batch, "batch", 2, "`NUMBER` of events in a batch")
 	f.StringVar(&o.binary, "binary", "", "ctlive at `PATH`, instead of building it")
@@ -165,7 +166,7 @@ func (o *eventsOptions) run(ctx context.Context, progress io.Writer) (*eventsRep
 	return r, err
 }
 
-// phases loads the proxy in three ways. It returns the load, closed, which knows what it has sent.
+// phases loads the proxy in four ways. It returns the load, closed, which knows what it has sent.
 func (o *eventsOptions) phases(ctx context.Context, r *eventsReport, proxy *child, tell func(string)) (*load, error) {
 	addr, err := proxy.ready()
 	if err != nil {
@@ -181,13 +182,19 @@ func (o *eventsOptions) phases(ctx context.Context, r *eventsReport, proxy *chil
 		return nil, err
 	}
 	defer l.close()
+	objecting, err := dialLoad(ctx, visitor{addr: addr, token: token, objects: true}, o.connections, o.batch)
+	if err != nil {
+		return nil, err
+	}
+	defer objecting.close()
 	if _, err := l.run(ctx, warmUp); err != nil {
 		return nil, err
 	}
-	alone, events, together := &phase{Name: "pages"}, &phase{Name: "events"}, &phase{Name: "both"}
-	r.Phases = []*phase{alone, events, together}
+	alone, declined, events, together := &phase{Name: "pages"}, &phase{Name: "events, not stored"}, &phase{Name: "events"}, &phase{Name: "both"}
+	r.Phases = []*phase{alone, declined, events, together}
 	works := []func() error{
 		func() error { return alone.pages(ctx, addr, o.duration) },
+		func() error { return declined.events(ctx, objecting, o.duration) },
 		func() error { return events.events(ctx, l, o.duration) },
 		func() error {
 			return both(ctx,

@@ -21,7 +21,7 @@ type load struct {
 
 // intake is what came of a run.
 type intake struct {
-	acknowledged int // events answered as stored
+	acknowledged int // events answered as stored or, of visitors that object, as declined
 	flagged      int // of them, those with a flag
 	refused      int // requests answered with 429 or 503
 	answers      latencies
@@ -46,7 +46,7 @@ func dialLoad(ctx context.Context, v visitor, n, batch int) (*load, error) {
 			return nil, fmt.Errorf("connection %d: %w", i, err)
 		}
 		v.session = uuid.New()
-		l.senders = append(l.senders, &sender{number: i, conn: conn, posts: newPosts(v, batch), buf: make([]byte, 4<<10)})
+		l.senders = append(l.senders, &sender{number: i, conn: conn, posts: newPosts(v, batch), objects: v.objects, buf: make([]byte, 4<<10)})
 	}
 	return l, nil
 }
@@ -87,12 +87,13 @@ func (l *load) run(ctx context.Context, d time.Duration) (*intake, error) {
 
 // sender is one connection and the visitor behind it.
 type sender struct {
-	number int
-	conn   net.Conn
-	posts  []*post
-	next   int // of posts
-	page   uuid.UUID
-	buf    []byte
+	number  int
+	conn    net.Conn
+	posts   []*post
+	objects bool
+	next    int // of posts
+	page    uuid.UUID
+	buf     []byte
 
 	sent    int          // events, in all runs
 	refused map[int]bool // of them, those that were not acknowledged; nil: none
@@ -163,13 +164,13 @@ func (s *sender) read() (answer, error) {
 	}
 }
 
-// note counts an answer to n events. Anything but all of them stored, or a refusal that asks to send
-// again later, is an error.
+// note counts an answer to n events. Anything but all of them stored, or declined, or a refusal that
+// asks to send again later, is an error.
 func (s *sender) note(a answer, n int, took time.Duration) error {
 	first := s.sent
 	s.sent += n
 	switch {
-	case a.status == http.StatusOK && a.stored == n:
+	case a.status == http.StatusOK && (a.stored == n && !s.objects || a.declined == n && s.objects):
 		s.intake.acknowledged += n
 		s.intake.flagged += n - a.unflagged
 		s.intake.answers.add(took)

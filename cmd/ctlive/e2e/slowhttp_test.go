@@ -250,7 +250,8 @@ func (p *proxy) recovers(t *testing.T, before footprint, memory int64) {
 	var now footprint
 	for range 100 {
 		now = p.footprint(t)
-		if now.files <= before.files+20 && now.goroutines <= before.goroutines+40 && now.memory <= before.memory+memory {
+		// A busy machine leaves some 30 idle connections to the origin, of two goroutines each.
+		if now.files <= before.files+60 && now.goroutines <= before.goroutines+120 && now.memory <= before.memory+memory {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -114,7 +114,7 @@ func (db *database) check(closed <-chan struct{}) error {
 		}
 	}()
 	var verdict string
-	err := db.read.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict)
+	err := db.read.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict)
 	switch {
 	case err == nil && verdict != "ok":
 		return fmt.Errorf("%w: %s", errDamaged, verdict)

@@ -45,6 +45,7 @@ func OpenKeys(dir string, log *slog.Logger) *Keys {
 	k := &Keys{now: time.Now, log: log, stop: stop}
 	k.setRings(filepath.Join(dir, keyFolder))
 	k.destroyOld()
+	k.tokens.today(dayOf(millis(k.now()))) // here and not in the first page, which would wait for the disk
 	k.ended.Go(func() { k.keepUp(ctx) })
 	return k
 }
@@ -77,6 +78,7 @@ func (k *Keys) keepUp(ctx context.Context) {
 			return
 		case <-round.C:
 			k.destroyOld()
+			k.tokens.today(dayOf(millis(k.now())))
 		}
 	}
 }

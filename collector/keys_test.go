@@ -53,12 +53,12 @@ func TestE9KeyIsDestroyed(t *testing.T) {
 			t.Error("what happened yesterday is not given yesterday's name")
 		}
 		names, _ := keyFiles(t, dir)
-		if want := []string{"pseudonym-2000-01-01", "pseudonym-2000-01-02"}; !slices.Equal(names, want) {
+		if want := []string{"pseudonym-2000-01-01", "pseudonym-2000-01-02", "token-2000-01-01"}; !slices.Equal(names, want) {
 			t.Errorf("files %q, want %q", names, want)
 		}
 		time.Sleep(48*time.Hour + 2*keyUpkeep - time.Since(begin))
 		names, contents := keyFiles(t, dir)
-		if want := []string{"pseudonym-2000-01-02"}; !slices.Equal(names, want) || bytes.Contains(contents, first.key[:]) {
+		if want := []string{"pseudonym-2000-01-02", "token-2000-01-01"}; !slices.Equal(names, want) || bytes.Contains(contents, first.key[:]) {
 			t.Errorf("files %q, want %q", names, want)
 		}
 		if got := k.mask("a", millis(begin), at()); got == first {
@@ -116,7 +116,7 @@ func TestKeysOfTwoProcesses(t *testing.T) {
 			t.Fatal("two keys for one day")
 		}
 	}
-	if names, _ := keyFiles(t, dir); len(names) != 1 {
+	if names, _ := keyFiles(t, dir); len(names) != 2 { // and one for tokens
 		t.Errorf("files %q", names)
 	}
 }

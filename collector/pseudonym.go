@@ -145,5 +145,5 @@ var joiners = strings.NewReplacer("_", "", "-", "")
 // reject leaves of r what says nothing about anybody.
 func (m *mask) reject(r *Reject) {
 	r.SHA256 = hex.EncodeToString(m.sum("input", r.SHA256))
-	r.Raw = nil
+	r.Raw, r.ContentType, r.ContentEncoding = nil, "", "" // all that the sender has written
 }

@@ -156,11 +156,24 @@ func scanRecord(rows *sql.Rows) (r Record, err error) {
 		&r.Client, &flags, &object, &extra, &r.Reported)
 	r.ID, r.Page, r.Session = unpack(id), unpack(page), unpack(session)
 	r.Flags = flags.Names()
-	r.Object = jsontext.Value(object)
+	r.Object = readable(object)
 	if extra != "" {
-		r.Extra = jsontext.Value(extra)
+		r.Extra = readable(extra)
+	}
+	for _, text := range []*string{&r.ID, &r.Site, &r.Type, &r.Page, &r.Session, &r.URL, &r.Referrer, &r.Title, &r.Lang, &r.Client, &r.ChatID, &r.UserID} {
+		*text = strings.ToValidUTF8(*text, "\ufffd")
 	}
 	return r, err
+}
+
+// readable returns text, which was JSON when it was stored. SQLite has no checksums: a bit that the
+// disk has flipped must not keep all other events from being read, so what is no JSON any more is a
+// string.
+func readable(text string) jsontext.Value {
+	if v := jsontext.Value(text); v.IsValid() {
+		return v
+	}
+	return appendQuoted(nil, strings.ToValidUTF8(text, "\ufffd"))
 }
 
 // Events yields the events that f selects, the oldest first by their own time and, within one

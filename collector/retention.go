@@ -44,7 +44,8 @@ var expiryStages = []func(t *transaction, cut Millis) (done bool, err error){
 }
 
 // expire goes on with deleting what is older than the store keeps, a step at a time, until it is
-// done, somebody waits, or the time for it is over.
+// done, somebody waits, or the time for it is over. One step it takes in any case: under a load
+// without a pause, old events would stay for ever.
 func (w *writer) expire() {
 	e := &w.expiry
 	age, start := time.Duration(w.store.age.Load()), time.Now()
@@ -52,7 +53,7 @@ func (w *writer) expire() {
 		return
 	}
 	cut := millis(start.Add(-age))
-	for len(w.queue) == 0 && time.Since(start) < expirySlice {
+	for first := true; first || len(w.queue) == 0 && time.Since(start) < expirySlice; first = false {
 		var done bool
 		err := w.transact(func() (err error) {
 			done, err = expiryStages[e.stage](w.tx, cut)

@@ -294,7 +294,22 @@ func (c *tableCopy) run(most int64) error {
 			last = first + most
 		}
 	}
-	return c.walk(first, last)
+	if err := c.walk(first, last); err != nil {
+		return err
+	}
+	return c.sweep()
+}
+
+// sweep reads the table from both ends without looking for a number. Where a number in the tree is
+// wrong, looking for one leads past whole pages and says nothing of it. What is copied is not copied
+// again.
+func (c *tableCopy) sweep() error {
+	for _, order := range []string{"ASC", "DESC"} {
+		if _, _, err := c.read(fmt.Sprintf(" ORDER BY %s %s", c.key, order)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // walk copies the rows numbered lo to hi: upwards as far as they can be read, then downwards, then

@@ -1,0 +1,142 @@
+package report
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const pagesSchema = `
+CREATE TABLE outcomes (
+	id     INTEGER PRIMARY KEY,
+	site   TEXT NOT NULL,
+	result TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	UNIQUE (site, result, reason)
+) STRICT;
+CREATE TABLE pages (
+	minute  INTEGER NOT NULL, -- since 1970
+	outcome INTEGER NOT NULL REFERENCES outcomes,
+	n       INTEGER NOT NULL,
+	PRIMARY KEY (minute, outcome)
+) STRICT, WITHOUT ROWID;
+`
+
+// outcome is what the injector did with a page.
+type outcome struct{ site, result, reason string }
+
+type pageMinute struct {
+	outcome
+	minute int64
+}
+
+type pageCount struct {
+	pageMinute
+	n int64
+}
+
+// pages counts the pages that the injector looked at, by minute. It has a database of its own:
+// unlike the figures it cannot be built again. A killed process forgets some seconds.
+type pages struct {
+	db  *database
+	log *slog.Logger
+
+	mu     sync.Mutex
+	counts map[pageMinute]int64 // not written yet
+	minute int64                // the last one counted in: a clock that is set back changes none that is over
+}
+
+func openPages(path string, log *slog.Logger) (*pages, error) {
+	p := &pages{log: log, counts: map[pageMinute]int64{}}
+	var err error
+	p.db, err = openOrDrop(path, layout{1, pagesSchema, func(db *database) error {
+		return db.read.QueryRow(`SELECT coalesce(max(minute), 0) FROM pages`).Scan(&p.minute)
+	}}, log)
+	return p, err
+}
+
+func (p *pages) close() error {
+	_, err := p.flush(time.Unix(0, 0))
+	return errors.Join(err, p.db.close())
+}
+
+func (p *pages) add(o outcome, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.minute = max(p.minute, now.Unix()/60)
+	p.counts[pageMinute{o, p.minute}]++
+}
+
+// keep writes the counts each so often until ctx is done.
+func (p *pages) keep(ctx context.Context, each time.Duration) {
+	ticker := time.NewTicker(each)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if _, err := p.flush(now); err != nil {
+				p.log.Error("counts of pages: not written", "err", err)
+			}
+		}
+	}
+}
+
+// flush writes what was counted and returns the last minute that nothing will be added to.
+func (p *pages) flush(now time.Time) (over int64, err error) {
+	p.mu.Lock()
+	p.minute = max(p.minute, now.Unix()/60)
+	over = p.minute - 1
+	counts := p.counts
+	p.counts = map[pageMinute]int64{}
+	p.mu.Unlock()
+	if len(counts) == 0 {
+		return over, nil
+	}
+	if err = p.write(counts); err == nil {
+		return over, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, n := range counts {
+		p.counts[k] += n
+	}
+	return 0, err
+}
+
+func (p *pages) write(counts map[pageMinute]int64) error {
+	tx, err := p.db.write.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for k, n := range counts {
+		if _, err := tx.Exec(`INSERT INTO outcomes (site, result, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, k.site, k.result, k.reason); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT INTO pages (minute, outcome, n)
+			SELECT ?, id, ? FROM outcomes WHERE (site, result, reason) = (?, ?, ?)
+			ON CONFLICT DO UPDATE SET n = n + excluded.n`, k.minute, n, k.site, k.result, k.reason); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// since returns what is written of the minutes after one.
+func (p *pages) since(ctx context.Context, minute int64) ([]pageCount, error) {
+	return rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c pageCount, err error) {
+		err = rows.Scan(&c.minute, &c.site, &c.result, &c.reason, &c.n)
+		return c, err
+	}, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome WHERE minute > ?`, minute)
+}
+
+// forget deletes what is older than a minute.
+func (p *pages) forget(ctx context.Context, minute int64) error {
+	_, err := p.db.write.ExecContext(ctx, `DELETE FROM pages WHERE minute < ?`, minute)
+	return err
+}

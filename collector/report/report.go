@@ -1,0 +1,213 @@
+// Package report keeps the figures of the dashboard: how many page views reached which step, what
+// became of the chats, when and where.
+//
+// The figures are sums over minutes, quarters of an hour and hours, in a database of their own,
+// report.db, so that intake never waits for them. A [Report] reads the event store behind its own
+// cursor, in the order of the rows, and adds what is new within a second. What it remembers of a
+// page view and of a chat lets a late event correct what an earlier one has counted: the order of
+// arrival makes no difference. Deleting report.db loses nothing; it is built again from the store.
+//
+// The one thing the events do not tell, how many pages the proxy has injected, comes through
+// [Report.Page] and is kept in pages.db.
+//
+// # What is counted
+//
+// A page view counts at its first event, and once for each step that it reached. A chat is known by
+// its id, counts at its first event, and began on the page of its first ChatStarted. Its wait ends
+// with the first ChatOnline, its duration with the last ChatFinished; neither is below nought. An
+// event that names no page view is one of its own; it shows a listener if it is a Loaded.
+//
+// When the store deletes events, their figures go with them: after an erasure within seconds, after
+// its retention within a day. What is deleted cannot be read any more, so it is not subtracted; a
+// new database is built from the events that are left, beside the old one, and takes its place.
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ctlive/collector"
+)
+
+const (
+	pollEvery  = 250 * time.Millisecond // for new rows
+	checkEvery = time.Second            // for what the store has deleted
+	pagesEvery = 5 * time.Second        // until counts of pages are on disk
+	sweepEvery = 10 * time.Minute       // for losses that came without an event
+	agedEvery  = 24 * time.Hour         // at least, between two rebuilds for the sake of retention
+)
+
+var errNoFigures = errors.New("no database of figures is open")
+
+// Report is the figures of one store. Its methods are safe for concurrent use. One process at a
+// time has them.
+type Report struct {
+	path  string
+	store *collector.Store
+	src   *source
+	pages *pages
+	log   *slog.Logger
+	now   func() time.Time
+
+	work   sync.Mutex // held by who changes the figures
+	looked time.Time  // at what the store has deleted
+	swept  time.Time
+
+	suspect atomic.Bool // somebody came upon damage
+
+	mu   sync.RWMutex // held to read while db is in use
+	db   *database    // nil while there is none
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Open opens the figures of store, which lives in the folder dir. A database of another version or
+// one that is damaged is dropped: it fills again from the store. The caller closes the report, and
+// the store after it.
+func Open(dir string, store *collector.Store, log *slog.Logger) (*Report, error) {
+	path := filepath.Join(dir, "report.db")
+	db, err := openOrDrop(path, figuresLayout, log)
+	if err != nil {
+		return nil, fmt.Errorf("open figures: %w", err)
+	}
+	pages, err := openPages(filepath.Join(dir, "pages.db"), log)
+	if err != nil {
+		db.close()
+		return nil, fmt.Errorf("open page counts: %w", err)
+	}
+	return &Report{
+		path: path, store: store, src: newSource(dir), pages: pages, log: log, now: time.Now,
+		db: db, stop: func() {},
+	}, nil
+}
+
+// Start follows the store until ctx is done or the report closed. It is called once.
+func (r *Report) Start(ctx context.Context) {
+	ctx, r.stop = context.WithCancel(ctx)
+	r.done.Go(func() { r.follow(ctx) })
+	r.done.Go(func() { r.pages.keep(ctx, pagesEvery) })
+}
+
+// Close ends what Start began, writes the counts of pages and closes the databases. Closing twice
+// does no harm.
+func (r *Report) Close() error {
+	r.stop()
+	r.done.Wait()
+	r.work.Lock()
+	defer r.work.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.db == nil {
+		return nil
+	}
+	r.src.close()
+	err := errors.Join(r.pages.close(), r.db.close())
+	r.db = nil
+	return err
+}
+
+// Page counts a page of site that the injector looked at: result is "injected" or "skipped", reason
+// a skip reason or "". It costs a map lookup and never waits for a disk.
+func (r *Report) Page(site, result, reason string) {
+	r.pages.add(outcome{site, result, reason}, r.now())
+}
+
+// follow brings the figures up to date again and again. It rests as long as it worked, so that
+// intake has the machine even while there is much to catch up on.
+func (r *Report) follow(ctx context.Context) {
+	told := ""
+	for pause := time.Duration(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		start := time.Now()
+		more, err := r.update(ctx)
+		if pause = pollEvery; more {
+			pause = time.Since(start)
+		}
+		switch {
+		case err == nil:
+			told = ""
+		case ctx.Err() == nil && err.Error() != told:
+			told = err.Error()
+			r.log.Error("figures: not up to date", "err", err)
+		}
+	}
+}
+
+// update takes one batch of new rows into the figures and reports whether there may be more.
+func (r *Report) update(ctx context.Context) (more bool, err error) {
+	r.work.Lock()
+	defer r.work.Unlock()
+	more, err = r.updateLocked(ctx)
+	if r.suspect.Swap(false) && err == nil {
+		err = errDamaged
+	}
+	if !damaged(err) {
+		return more, err
+	}
+	r.log.Error("figures: damaged, building them again", "file", r.path, "err", err)
+	return true, r.dropLocked()
+}
+
+func (r *Report) updateLocked(ctx context.Context) (more bool, err error) {
+	if r.db == nil {
+		return true, r.replaceLocked(func() error { return nil })
+	}
+	last, err := r.store.LastRow(ctx)
+	if err != nil {
+		return false, err // the store is not open at the moment
+	}
+	if time.Since(r.looked) > checkEvery {
+		stale, err := r.staleLocked(ctx)
+		if err != nil {
+			return false, err
+		}
+		if stale {
+			return true, r.rebuildLocked(ctx, true)
+		}
+		r.looked = time.Now()
+	}
+	if err := r.foldLocked(ctx); err != nil {
+		return false, err
+	}
+	if time.Since(r.swept) > sweepEvery {
+		if err := r.db.sweep(ctx, r.src, r.now().Add(-48*time.Hour)); err != nil {
+			return false, err
+		}
+		r.swept = time.Now()
+	}
+	if last <= r.db.at.row {
+		return false, nil
+	}
+	n, err := r.db.advance(ctx, r.src)
+	return n == batchRows, err
+}
+
+// foldLocked takes the counts of pages of minutes that are over into the figures.
+func (r *Report) foldLocked(ctx context.Context) error {
+	through, err := r.pages.flush(r.now())
+	if err != nil || through <= r.db.at.pages {
+		return err
+	}
+	return r.db.fold(ctx, r.pages, through)
+}
+
+// catchUp brings the figures up to date with what the store has now.
+func (r *Report) catchUp(ctx context.Context) error {
+	for more := true; more; {
+		var err error
+		if more, err = r.update(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 // Package dashboard is the operator's page: static files that read the admin
-// API next to them (/api/stats and /api/live) and nothing else, without a build
-// step and without a request to another host.
+// API next to them (/api/report, /api/rejected, /api/explain and /api/live) and
+// nothing else, without a build step and without a request to another host.
+// Charts are drawn by uPlot 1.6.32, whose files are in static/vendor as npm has them.
 //
 // What it shows was sent by visitors' browsers and is hostile. The page puts it
 // into text nodes only, and its content security policy runs no inline script
@@ -24,7 +25,7 @@ var embedded embed.FS
 
 const index = "/index.html"
 
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // contentTypes by extension. The system's own table is left out: it differs by machine.
@@ -33,6 +34,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".txt":  "text/plain; charset=utf-8",
 }
 
 // file is an embedded file with what is known of it.

@@ -1,19 +1,37 @@
 const FIRST_RETRY = 2000; // ms, doubled up to
 const LAST_RETRY = 30000;
 
-// stats returns {counts: [{site, type, events}], losses: [{site, reason, count}]}.
-// since is a length of time such as "24h"; empty values ask for everything.
-export async function stats({since, site}) {
-	const response = await fetch("/api/stats" + search({since, site}), {headers: {Accept: "application/json"}});
-	if (!response.ok) throw new Error("/api/stats answered " + response.status + ": " + (await reason(response)));
-	const {counts, losses} = await response.json();
-	return {counts: counts ?? [], losses: losses ?? []};
+// report returns the figures for what is asked: {site, since, until, flagged}.
+export function report({site, since, until, flagged}, signal) {
+	const tz = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+	return read("/api/report" + search({site, since, until, tz, compare: "1", flagged: flagged ? "1" : ""}), signal);
+}
+
+// rejected returns up to limit rejected inputs, the oldest first, and whether there are more.
+export function rejected({site, since, until}, limit) {
+	return read("/api/rejected" + search({site, since, until, limit}));
+}
+
+// explain returns {findings: [{topic, text}], error}.
+export function explain(url) {
+	return read("/api/explain" + search({url}));
+}
+
+// exportURL is where what is asked can be downloaded.
+export function exportURL(what, format, {site, since, until}) {
+	return "/api/" + what + search({site, since, until, format});
+}
+
+async function read(url, signal) {
+	const response = await fetch(url, {headers: {Accept: "application/json"}, signal});
+	if (!response.ok) throw new Error(url.split("?")[0] + " answered " + response.status + ": " + (await reason(response)));
+	return response.json();
 }
 
 async function reason(response) {
 	const text = await response.text();
-	const {message} = parse(text) ?? {};
-	return String(message ?? text).slice(0, 300) || response.statusText;
+	const {message, error} = parse(text) ?? {};
+	return String(message ?? error ?? text).trim().slice(0, 300) || response.statusText;
 }
 
 // live calls onrecord for the latest stored events and then for each as it lands,

@@ -15,3 +15,15 @@ export function el(name, attributes = {}, ...children) {
 export function byID(id) {
 	return document.getElementById(id);
 }
+
+// say sets the text of element if it is another: a node that stays as it is keeps
+// a selection, and no screen reader announces it again.
+export function say(element, text) {
+	if (element.textContent !== text) element.textContent = text;
+}
+
+// mark sets an attribute if it is another, and takes it away if value is null.
+export function mark(element, name, value) {
+	if (value === null || value === undefined) element.removeAttribute(name);
+	else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}

@@ -1,6 +1,5 @@
 import {el} from "./dom.js";
 import {address, hue, plain, time} from "./format.js";
-import {family} from "./types.js";
 
 // row returns a list item for a record of the API: one line, and behind it
 // everything that is known, built when somebody opens it, which onopen is told.
@@ -13,7 +12,7 @@ export function row(record, {fresh, onopen}) {
 	}});
 	const summary = el("summary", {class: fresh ? "fresh" : null},
 		el("time", {datetime: record.at}, time(record.at)),
-		el("span", {class: "type", "data-family": family(record.type)}, plain(record.type)),
+		el("span", {class: "type", "data-type": record.type}, plain(record.type)),
 		el("span", {class: "where"}, plain(record.title) || path, el("small", {}, record.title ? path : host)),
 		el("span", {class: "flags"}, ...list(record.flags).map(flag => el("span", {class: "flag"}, plain(flag)))),
 		visit(record));

@@ -7,7 +7,9 @@ const KEEP = 200; // rows; a busy site must not fill the browser
 // Tail shows the latest events, the newest first. Events come in faster than a
 // screen is drawn, so they wait and are drawn together.
 export class Tail {
-	constructor() {
+	// onjudge is told how many events are kept, null while that is not known.
+	constructor(onjudge) {
+		this.onjudge = onjudge;
 		this.records = []; // shown, the newest first
 		this.waiting = []; // not yet, the oldest first
 		this.missed = 0; // that came while paused, those no longer kept among them
@@ -100,8 +102,9 @@ export class Tail {
 		const none = this.settled && shown === 0;
 		byID("no-match").hidden = !none || (all === 0 && !this.narrowed);
 		byID("no-events").hidden = !none || all > 0 || this.narrowed;
+		this.onjudge(this.settled ? all : null);
 		byID("shown").textContent = !all ? "" : shown < all
 			? count(shown) + " of the latest " + count(all)
-			: all < KEEP ? count(all) + " events" : "the latest " + count(all);
+			: all < KEEP ? count(all) + (all === 1 ? " event" : " events") : "the latest " + count(all);
 	}
 }

@@ -36,6 +36,10 @@ type Options struct {
 	LogQuery  bool           // with its query
 	Metrics   *Metrics       // nil: nothing is counted
 
+	// Page is told of each answer that the injector has decided on: result is
+	// "injected", or "skipped" for a reason. Nil: nobody asks.
+	Page func(site, result, reason string)
+
 	// Challenge answers the requests of a certificate authority, and reports
 	// whether r was one. Nil: there are none.
 	Challenge func(w http.ResponseWriter, r *http.Request) bool
@@ -192,6 +196,9 @@ func (p *Proxy) secureURL(host string, r *http.Request) string {
 func (p *Proxy) end(v *visit, r *http.Request) {
 	p.log.write(v, r)
 	p.Metrics.request(v)
+	if result, reason := v.outcome(); p.Page != nil && result != "" {
+		p.Page(v.siteName(), result, reason)
+	}
 }
 
 // site returns the site that serves a host in its canonical form, or nil.
@@ -231,6 +238,23 @@ func (s *site) serve(v *visit, r *http.Request) {
 	default:
 		http.NotFound(v, r)
 	}
+}
+
+// Upstream is an origin of a site.
+type Upstream struct {
+	Site, URL string
+	Up        bool // it is believed to answer
+}
+
+// Upstreams returns all origins, site by site.
+func (p *Proxy) Upstreams() []Upstream {
+	var all []Upstream
+	for _, s := range p.all {
+		for _, u := range s.upstream.pool.Status() {
+			all = append(all, Upstream{s.name, u.URL, u.Up})
+		}
+	}
+	return all
 }
 
 // ClientAddr returns the address of the visitor that r comes from, as far as

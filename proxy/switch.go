@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 
+	"ctlive/inject"
 	"ctlive/proxy/pace"
 )
 
@@ -53,6 +55,14 @@ func (s *Switch) handler(secure bool) http.Handler {
 		s.current.Load().serve(w, r, secure)
 	})
 }
+
+// Explain says of a page what [Proxy.Explain] of the Proxy in force says.
+func (s *Switch) Explain(ctx context.Context, page *url.URL) ([]inject.Finding, error) {
+	return s.current.Load().Explain(ctx, page)
+}
+
+// Upstreams returns the origins of the Proxy in force.
+func (s *Switch) Upstreams() []Upstream { return s.current.Load().Upstreams() }
 
 // drain ends what lasts, and waits for its end until ctx ends.
 func (s *Switch) drain(ctx context.Context) { s.lasting.end(ctx) }

@@ -23,15 +23,24 @@ func explainCommand() *cobra.Command {
 		Example: "  ctlive explain https://www.example.com/prices",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			page, err := url.Parse(args[0])
-			if err != nil || page.Scheme != "http" && page.Scheme != "https" || page.Host == "" {
-				return fmt.Errorf("%q is no URL of a page: write it in full, such as https://www.example.com/", args[0])
+			page, err := pageURL(args[0])
+			if err != nil {
+				return err
 			}
 			return action(func(c *cobra.Command) error { return explain(c, file, page) })(c, nil)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration `FILE` (default ./ctlive.yaml, then /etc/ctlive/ctlive.yaml; without one, the URL's own server is asked)")
 	return c
+}
+
+// pageURL parses the full URL of a page.
+func pageURL(text string) (*url.URL, error) {
+	page, err := url.Parse(text)
+	if err != nil || page.Scheme != "http" && page.Scheme != "https" || page.Host == "" {
+		return nil, fmt.Errorf("%q is no URL of a page: write it in full, such as https://www.example.com/", text)
+	}
+	return page, nil
 }
 
 func explain(c *cobra.Command, file string, page *url.URL) error {

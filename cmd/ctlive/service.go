@@ -12,6 +12,7 @@ import (
 
 	"ctlive/assets/dashboard"
 	"ctlive/collector"
+	"ctlive/collector/report"
 	"ctlive/configs"
 	"ctlive/proxy"
 	"ctlive/proxy/certify"
@@ -26,6 +27,7 @@ type service struct {
 	sockets *proxy.Sockets
 	certs   *certify.Manager // nil without TLS
 	metrics *proxy.Metrics
+	figures *report.Report // nil while they cannot be opened
 	front   *proxy.Switch
 	server  *proxy.Server
 
@@ -52,6 +54,7 @@ func (s *service) open(c *configs.Config) (err error) {
 	}
 	s.store.Keep(time.Duration(c.Collector.Retention))
 	s.keys = collector.OpenKeys(c.Data, s.log)
+	s.openFigures(c.Data)
 	s.sockets, err = proxy.Open(proxy.Addresses{
 		HTTP: c.Listen.HTTP, HTTPS: c.Listen.HTTPS, Admin: c.Admin.Listen, QUIC: speaksHTTP3(c),
 	})
@@ -74,6 +77,24 @@ func (s *service) open(c *configs.Config) (err error) {
 	s.front = proxy.NewSwitch(front)
 	s.server = proxy.NewServer(s.serverOptions(c))
 	return nil
+}
+
+// openFigures opens the figures in the data folder. Without them, everything but
+// the admin page goes on.
+func (s *service) openFigures(dir string) {
+	figures, err := report.Open(dir, s.store, s.log)
+	if err != nil {
+		s.log.Error("no figures on the admin page", "err", err)
+		return
+	}
+	s.figures = figures
+}
+
+// countPage tells the figures of a page that the injector has looked at.
+func (s *service) countPage(site, result, reason string) {
+	if s.figures != nil {
+		s.figures.Page(site, result, reason)
+	}
 }
 
 // speaksHTTP3 reports whether there is HTTP/3: PROXY headers exist for TCP alone.
@@ -100,6 +121,7 @@ func (s *service) newProxy(c *configs.Config) (*proxy.Proxy, error) {
 	}
 	po := proxy.Options{
 		Sites: sites, Trusted: c.TrustedProxies, Logger: s.log, AccessLog: c.Log.Access, LogQuery: c.Log.Query, Metrics: s.metrics,
+		Page: s.countPage,
 	}
 	if s.certs != nil {
 		po.HTTPSPort, po.HTTP3 = proxy.Port(s.sockets.HTTPS), speaksHTTP3(c)
@@ -121,7 +143,7 @@ func (s *service) serverOptions(c *configs.Config) proxy.ServerOptions {
 
 func (s *service) newAdmin(c *configs.Config) http.Handler {
 	return &proxy.Admin{
-		Dashboard: dashboard.Handler(), API: collector.API(s.store, s.log), Metrics: s.metrics.Handler(),
+		Dashboard: dashboard.Handler(), API: s.newAPI(), Metrics: s.metrics.Handler(),
 		Ready: s.store.Ready, Reload: s.Reload, Token: c.Admin.Token,
 	}
 }
@@ -130,6 +152,9 @@ func (s *service) newAdmin(c *configs.Config) http.Handler {
 func (s *service) Serve(ctx context.Context) error {
 	if s.certs != nil {
 		s.certs.Start(ctx)
+	}
+	if s.figures != nil {
+		s.figures.Start(ctx)
 	}
 	return s.server.Serve(ctx)
 }
@@ -149,6 +174,9 @@ func (s *service) Close() error {
 	}
 	if s.keys != nil {
 		s.keys.Close()
+	}
+	if s.figures != nil {
+		errs = append(errs, s.figures.Close())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

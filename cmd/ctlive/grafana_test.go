@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"ctlive/proxy"
+)
+
+// elsewhere are metrics that the forwarder adds once it has a sink.
+var elsewhere = []string{"ctlive_forward_backlog_events"}
+
+const (
+	rulesFile = "../../configs/grafana/alerts.yaml"
+	boardFile = "../../configs/grafana/dashboard.json"
+)
+
+func TestRulesAreCorrect(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("SKIP: there is no promtool (Debian: prometheus)")
+	}
+	if out, err := exec.Command(promtool, "check", "rules", "--lint-fatal", rulesFile).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(promtool, "test", "rules", "../../configs/grafana/testdata/alerts.yaml").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestMetricsExist compares the metrics that are asked for with a scrape.
+func TestMetricsExist(t *testing.T) {
+	known := append(scraped(t), elsewhere...)
+	expressions, recorded := rules(t)
+	known = append(known, recorded...)
+	for file, list := range map[string][]string{rulesFile: expressions, boardFile: queries(t)} {
+		if len(list) < 5 {
+			t.Errorf("%s: %d expressions", file, len(list))
+		}
+		for _, expression := range list {
+			for _, name := range metricNames(expression) {
+				if !slices.Contains(known, name) {
+					t.Errorf("%s: there is no %s: %s", file, name, expression)
+				}
+			}
+		}
+	}
+}
+
+// metricNames returns the metrics of ours in an expression.
+func metricNames(expression string) []string {
+	return regexp.MustCompile(`[a-z:]*ctlive_[a-z_:0-9]+`).FindAllString(expression, -1)
+}
+
+// scraped returns the names of all samples of a proxy that has seen a bit of everything.
+func scraped(t *testing.T) []string {
+	t.Helper()
+	certificates := proxy.NewMetrics(func() map[string]time.Time { return map[string]time.Time{"a.test": time.Now()} })
+	s := newTestService(t)
+	s.metrics.Hangup("handshake")
+	s.metrics.Certificate("obtained")
+	var names []string
+	for _, m := range []*proxy.Metrics{certificates, s.metrics} {
+		w := httptest.NewRecorder()
+		m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		for line := range strings.Lines(w.Body.String()) {
+			if !strings.HasPrefix(line, "#") {
+				names = append(names, line[:strings.IndexAny(line, "{ ")])
+			}
+		}
+	}
+	return names
+}
+
+type rule struct{ Record, Alert, Expr string }
+
+func rules(t *testing.T) (expressions, recorded []string) {
+	t.Helper()
+	var file struct {
+		Groups []struct{ Rules []rule }
+	}
+	readInto(t, rulesFile, yaml.Unmarshal, &file)
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			expressions = append(expressions, r.Expr)
+			recorded = append(recorded, r.Record)
+		}
+	}
+	return expressions, recorded
+}
+
+func queries(t *testing.T) (all []string) {
+	t.Helper()
+	var board struct {
+		Panels []struct {
+			ID      int
+			Title   string
+			Targets []struct{ Expr string }
+		}
+		Templating struct{ List []struct{ Definition string } }
+	}
+	readInto(t, boardFile, json.Unmarshal, &board)
+	ids := map[int]string{}
+	for _, p := range board.Panels {
+		if ids[p.ID] != "" || p.Title == "" || len(p.Targets) == 0 {
+			t.Errorf("panel %d %q: number taken, no title or no query", p.ID, p.Title)
+		}
+		ids[p.ID] = p.Title
+		for _, target := range p.Targets {
+			all = append(all, target.Expr)
+		}
+	}
+	for _, v := range board.Templating.List {
+		all = append(all, v.Definition)
+	}
+	return all
+}
+
+func readInto(t *testing.T, file string, decode func([]byte, any) error, v any) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = decode(data, v)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}

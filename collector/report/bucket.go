@@ -76,6 +76,9 @@ func topLevel(from, to int64, zone *time.Location) int {
 			top--
 		}
 		_, next := t.In(zone).ZoneBounds()
+		if !next.IsZero() && !next.After(t) {
+			next = t.Add(24 * time.Hour) // Go 1.26 has the last day of 2040, in UTC, end where it begins
+		}
 		if next.IsZero() || !next.Before(end) {
 			return top
 		}

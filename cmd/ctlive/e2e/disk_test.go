@@ -668,11 +668,11 @@ func empty(t *testing.T, disk string) {
 func mountTmpfs(t *testing.T, options string) (dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("mounting a file system needs root")
+		t.Skip("SKIP: mounting a file system needs root")
 	}
 	dir = t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("a tmpfs cannot be mounted: %v: %s", err, out)
+		t.Skipf("SKIP: a tmpfs cannot be mounted: %v: %s", err, out)
 	}
 	t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
 	return dir
@@ -682,7 +682,7 @@ func mountTmpfs(t *testing.T, options string) (dir string) {
 func mountExt4(t *testing.T, dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("mounting a file system needs root")
+		t.Skip("SKIP: mounting a file system needs root")
 	}
 	image := filepath.Join(t.TempDir(), "image")
 	err := os.WriteFile(image, nil, 0o600)
@@ -694,7 +694,7 @@ func mountExt4(t *testing.T, dir string) {
 	}
 	for _, command := range []string{"mkfs.ext4 -q -F " + image, "mount -o loop " + image + " " + dir} {
 		if out, err := exec.Command("sh", "-c", "PATH=$PATH:/sbin:/usr/sbin "+command).CombinedOutput(); err != nil {
-			t.Skipf("%s: %v: %s", command, err, out)
+			t.Skipf("SKIP: %s: %v: %s", command, err, out)
 		}
 	}
 	t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
 
@@ -33,7 +32,7 @@ func WriteNDJSON[T any](w io.Writer, items iter.Seq2[T, error]) error {
 	return nil
 }
 
-var csvHeader = []string{"id", "site", "type", "at", "received_at", "page", "session", "seq", "mono", "url", "referrer",
+var csvHeader = []string{"id", "site", "type", "at", "received_at", "reported", "page", "session", "seq", "mono", "url", "referrer",
 	"title", "lang", "chat_id", "user_id", "client", "flags", "object", "extra"}
 
 // WriteCSV writes events as CSV (RFC 4180, with a header line), one Write a line. A cell that a
@@ -64,8 +63,12 @@ func WriteCSV(w io.Writer, events iter.Seq2[Record, error]) error {
 }
 
 func csvCells(r Record) []string {
+	reported := ""
+	if r.Reported != 0 {
+		reported = r.Reported.String()
+	}
 	return []string{
-		inert(r.ID), inert(r.Site), inert(r.Type), r.At.String(), r.ReceivedAt.String(),
+		inert(r.ID), inert(r.Site), inert(r.Type), r.At.String(), r.ReceivedAt.String(), reported,
 		inert(r.Page), inert(r.Session), strconv.FormatInt(r.Seq, 10), strconv.FormatInt(r.Mono, 10),
 		inert(r.URL), inert(r.Referrer), inert(r.Title), inert(r.Lang), inert(r.ChatID), inert(r.UserID),
 		r.Client, strings.Join(r.Flags, " "), inert(string(r.Object)), string(r.Extra),
@@ -121,25 +124,6 @@ func WriteRejectedTable(w io.Writer, rejects iter.Seq2[Reject, error]) error {
 		}
 	}
 	return nil
-}
-
-// WriteStatsTable writes s for people.
-func WriteStatsTable(w io.Writer, s Stats) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SITE\tTYPE\tEVENTS")
-	for _, c := range s.Counts {
-		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(c.Site), plain(c.Type), c.Events)
-	}
-	fmt.Fprintln(table, "\nSITE\tSEEN\t= STORED\t+ REJECTED\t+ REFUSED\t+ DROPPED\t+ PENDING\tDOUBTFUL\tDUPLICATE")
-	for _, a := range s.Accounts {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", plain(a.Site), a.Seen, a.Stored, a.Rejected, a.Refused,
-			a.Dropped, a.Pending, a.Doubtful, a.Duplicate)
-	}
-	fmt.Fprintln(table, "\nSITE\tLOST\tTIMES")
-	for _, l := range s.Losses {
-		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(l.Site), plain(l.Reason), l.Count)
-	}
-	return table.Flush()
 }
 
 // plain returns s as a cell of a table.

@@ -66,12 +66,21 @@ func TestWriteCSV(t *testing.T) {
 		cell[name] = lines[1][i]
 	}
 	for name, want := range map[string]string{
-		"id": "i1", "at": "2026-11-22T15:00:00.001Z", "seq": "3", "title": `'=HYPERLINK("x")`, "chat_id": "'@c",
+		"id": "i1", "at": "2026-11-22T15:00:00.001Z", "reported": "", "seq": "3", "title": `'=HYPERLINK("x")`, "chat_id": "'@c",
 		"flags": "bad_field", "object": `{"chatID":"@c"}`, "extra": `{"x":1}`, "referrer": "",
 	} {
 		if cell[name] != want {
 			t.Errorf("%s: %q, want %q", name, cell[name], want)
 		}
+	}
+}
+
+func TestCSVReportedTime(t *testing.T) {
+	r := testRecord()
+	r.Reported = r.At + 1
+	var out bytes.Buffer
+	if err := WriteCSV(&out, yields(nil, r)); err != nil || !strings.Contains(out.String(), ","+r.Reported.String()+",") {
+		t.Errorf("%v in %s", err, &out)
 	}
 }
 
@@ -135,24 +144,4 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	return len(p), nil
-}
-
-func TestStatsTable(t *testing.T) {
-	var out bytes.Buffer
-	counts := []Count{{Site: "a.test", Type: "Loaded", Events: 3}, {Site: "a.test", Type: "\x1b[2J", Events: 1}}
-	if err := WriteStatsTable(&out, Stats{
-		Counts:   counts,
-		Accounts: []Account{{Site: "a.test", Seen: 7, Stored: 3, Refused: 2, Pending: 2}},
-		Losses:   []Loss{{Site: "a.test", Reason: "refused", Count: 2}},
-	}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"a.test  Loaded  3\n", "a.test  7     3         0           2          0          2          0         0\n", "a.test  refused  2\n"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
-		}
-	}
-	if strings.Contains(out.String(), "\x1b") {
-		t.Errorf("an escape sequence reaches the terminal: %q", out.String())
-	}
 }

@@ -54,7 +54,7 @@ func TestBackupAndErase(t *testing.T) {
 		{"erase", "erase --user u1 --data " + dir, 0, "2 events, 0 page views, 0 quarantined inputs erased\n", ""},
 		{"erase again", "erase --user u1 --data " + dir, 0, "0 events", ""},
 		{"the backup has them", "events --format ndjson --data " + target, 0, `"chat_id":"c1"`, ""},
-		{"figures", "stats --data " + dir, 0, "Loaded  1", ""},
+		{"figures", "stats --data " + dir, 0, "Loaded                          1", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

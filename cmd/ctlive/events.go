@@ -38,7 +38,11 @@ func eventsCommand() *cobra.Command {
 			if follow {
 				return eventWriters[format](c.OutOrStdout(), s.Follow(c.Context(), filter.Filter))
 			}
-			return writeBuffered(c.OutOrStdout(), s.Events(c.Context(), filter.Filter), eventWriters[format])
+			events := s.Events(c.Context(), filter.Filter)
+			if out := c.OutOrStdout(); !isTerminal(out) { // there the events themselves are to be seen
+				events = counted(newProgress(c.ErrOrStderr()), "events", events)
+			}
+			return writeBuffered(c.OutOrStdout(), events, eventWriters[format])
 		}),
 	}
 	store.add(c)

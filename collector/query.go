@@ -70,6 +70,10 @@ type Record struct {
 	Flags      []string       `json:"flags"`
 	Object     jsontext.Value `json:"object"`
 	Extra      jsontext.Value `json:"extra,omitzero"` // the event's unknown members
+
+	// The page's running totals when the record was read: messages that its listener did not believe,
+	// events that it could not keep.
+	Refused, Dropped int64 `json:"-"`
 }
 
 // Filter selects events, or, by Since, Until, Site and Limit, quarantined input. Zero fields
@@ -144,7 +148,7 @@ func (f Filter) where(t, timeColumn string) where {
 
 const selectEvents = `SELECT e.row, e.id, s.name, e.type, e.at, e.received, v.page, v.session, e.seq,
 	coalesce(e.mono, 0), v.url, v.referrer, v.title, v.lang, coalesce(e.chat_id, ''), coalesce(e.user_id, ''),
-	v.client, e.flags, e.object, coalesce(e.extra, ''), coalesce(e.reported, 0)
+	v.client, e.flags, e.object, coalesce(e.extra, ''), coalesce(e.reported, 0), v.refused, v.dropped
 	FROM events e JOIN sites s ON s.id = e.site JOIN views v ON v.id = e.view`
 
 func scanRecord(rows *sql.Rows) (r Record, err error) {
@@ -153,7 +157,7 @@ func scanRecord(rows *sql.Rows) (r Record, err error) {
 	var object, extra string
 	err = rows.Scan(&r.Row, &id, &r.Site, &r.Type, &r.At, &r.ReceivedAt, &page, &session, &r.Seq,
 		&r.Mono, &r.URL, &r.Referrer, &r.Title, &r.Lang, &r.ChatID, &r.UserID,
-		&r.Client, &flags, &object, &extra, &r.Reported)
+		&r.Client, &flags, &object, &extra, &r.Reported, &r.Refused, &r.Dropped)
 	r.ID, r.Page, r.Session = unpack(id), unpack(page), unpack(session)
 	r.Flags = flags.Names()
 	r.Object = readable(object)

@@ -32,6 +32,7 @@ const (
 	countEvicted
 	addLoss
 	expireEvents
+	firstReceived
 	expireRejects
 	expireViews
 	expireLosses
@@ -80,7 +81,8 @@ var statementTexts = [statementCount]string{
 	addLoss: `INSERT INTO losses (site, day, reason, n) VALUES (?, ?, ?, ?)
 		ON CONFLICT (site, day, reason) DO UPDATE SET n = n + excluded.n`,
 
-	expireEvents:  `DELETE FROM events WHERE row IN (SELECT row FROM events ORDER BY row LIMIT ?) AND received < ?`,
+	expireEvents:  `DELETE FROM events WHERE row IN (SELECT row FROM events ORDER BY row LIMIT ?) AND received < ? AND row <= ? RETURNING row`,
+	firstReceived: `SELECT received FROM events ORDER BY row LIMIT 1`,
 	expireRejects: `DELETE FROM quarantine WHERE row IN (SELECT row FROM quarantine ORDER BY row LIMIT ?) AND received < ?`,
 	expireViews:   `DELETE FROM views WHERE id IN (SELECT id FROM views WHERE day < ? LIMIT ?)`,
 	expireLosses:  `DELETE FROM losses WHERE day < ?`,

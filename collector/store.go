@@ -32,7 +32,8 @@ type Store struct {
 	dial   func(path string) (conn, error) // makes the writer's connection
 	landed *signal                         // given after each commit of this process
 	losses tally
-	age    atomic.Int64 // nanoseconds for which events are kept; 0: for ever
+	age    atomic.Int64         // nanoseconds for which events are kept; 0: for ever
+	hold   atomic.Pointer[hold] // of what retention must leave; nil: of nothing
 	closed <-chan struct{}
 	stop   func() // closes closed
 	ended  sync.WaitGroup

@@ -33,7 +33,7 @@ const (
 // Times are as [ParseTime] takes them. Exports in ndjson and csv have no limit unless one is given.
 // A parameter that is unknown, given twice or makes no sense is answered 400 with the reason. An
 // answer that fails on the way is cut off, never ended cleanly.
-func API(store *Store, log *slog.Logger) http.Handler {
+func API(store Source, log *slog.Logger) http.Handler {
 	a := &api{store: store, log: log, now: time.Now}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/events", a.events)
@@ -44,7 +44,7 @@ func API(store *Store, log *slog.Logger) http.Handler {
 }
 
 type api struct {
-	store *Store
+	store Source
 	log   *slog.Logger
 	now   func() time.Time
 }
@@ -126,7 +126,7 @@ func (a *api) live(w http.ResponseWriter, r *http.Request) {
 	}
 	answerHeader(w, "text/event-stream")
 	rc := http.NewResponseController(w)
-	c := cursor{store: a.store, f: q.Filter, row: row}
+	c := newCursor(a.store, q.Filter, row)
 	io.WriteString(w, "retry: 2000\n\n")
 	for ok := true; ok && rc.Flush() == nil; {
 		var page []Record

@@ -35,12 +35,21 @@ func (s *signal) wait() <-chan struct{} {
 	return s.next
 }
 
+// Done returns a channel that is closed when the store is.
+func (s *Store) Done() <-chan struct{} { return s.closed }
+
 // cursor reads the events that f selects in the order they are stored.
 type cursor struct {
-	store  *Store
-	f      Filter
+	store  Source
+	f      Filter          // with the limit of a page
 	row    int64           // the last one seen
-	landed <-chan struct{} // closed by the first commit that the last look may have missed; nil: look at once
+	waits  bool            // for landed, before the next look
+	landed <-chan struct{} // closed by the first commit that the last look may have missed
+}
+
+func newCursor(store Source, f Filter, row int64) cursor {
+	f.Limit = eventPage
+	return cursor{store: store, f: f, row: row}
 }
 
 // next returns the events behind the cursor and moves it past them. If there are none it waits for
@@ -48,17 +57,15 @@ type cursor struct {
 // closed.
 func (c *cursor) next(ctx context.Context, patience time.Duration) (page []Record, ok bool, err error) {
 	for end := time.Now().Add(patience); ; {
-		if c.landed != nil && !c.await(ctx) {
+		if c.waits && !c.await(ctx) {
 			return nil, false, nil
 		}
-		landed := c.store.landed.wait()
-		page, c.row, err = c.store.eventsAfter(ctx, c.f, c.row)
+		landed := c.store.Landed()
+		page, c.row, err = c.store.Next(ctx, c.f, c.row)
 		if err != nil && c.ended(ctx) {
 			return nil, false, nil
 		}
-		if c.landed = landed; len(page) == eventPage {
-			c.landed = nil
-		}
+		c.landed, c.waits = landed, len(page) < eventPage
 		if err != nil || len(page) > 0 || time.Now().After(end) {
 			return page, err == nil, err
 		}
@@ -70,7 +77,7 @@ func (c *cursor) next(ctx context.Context, patience time.Duration) (page []Recor
 func (c *cursor) await(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
-	case <-c.store.closed:
+	case <-c.store.Done():
 	case <-time.After(followPoll):
 	case <-c.landed:
 		select {
@@ -86,7 +93,7 @@ func (c *cursor) await(ctx context.Context) bool {
 func (c *cursor) ended(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
-	case <-c.store.closed:
+	case <-c.store.Done():
 	default:
 		return false
 	}
@@ -100,7 +107,7 @@ func (s *Store) Follow(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		f.Limit = 0
 		last, err := s.LastRow(ctx)
-		c := cursor{store: s, f: f, row: last}
+		c := newCursor(s, f, last)
 		if err != nil {
 			if !c.ended(ctx) {
 				yield(Record{}, err)

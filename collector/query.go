@@ -200,20 +200,20 @@ func (s *Store) events(ctx context.Context, f Filter, through int64) iter.Seq2[R
 	})
 }
 
-// eventsAfter returns the first events that f selects behind the row after, in the order they were
-// stored, and the row to go on from.
-func (s *Store) eventsAfter(ctx context.Context, f Filter, after int64) (page []Record, next int64, err error) {
+// Next returns the first events that f selects behind the row after, f.Limit at most, in the order
+// they were stored, and the row to go on from.
+func (s *Store) Next(ctx context.Context, f Filter, after int64) (page []Record, next int64, err error) {
 	end, err := s.LastRow(ctx)
 	if err != nil || end <= after {
 		return nil, after, err
 	}
 	w := f.where("e", "at")
 	w.and("e.row > ? AND e.row <= ?", after, end)
-	page, err = query(ctx, s, scanRecord, selectEvents+w.String()+" ORDER BY e.row LIMIT ?", append(w.args, eventPage)...)
+	page, err = query(ctx, s, scanRecord, selectEvents+w.String()+" ORDER BY e.row LIMIT ?", append(w.args, f.Limit)...)
 	if err != nil {
 		return nil, after, err
 	}
-	if len(page) == eventPage {
+	if len(page) == f.Limit {
 		end = page[len(page)-1].Row
 	}
 	return page, end, nil

@@ -14,10 +14,10 @@ const missedAfter = 2 * time.Minute
 
 // answer puts the figures of a query together, of what one transaction sees.
 type answer struct {
-	ctx   context.Context
-	tx    *sql.Tx
-	pages *pages
-	query Query
+	ctx    context.Context
+	tx     *sql.Tx
+	recent []PageCount
+	query  Query
 	extent
 	now time.Time
 
@@ -113,7 +113,8 @@ func (a *answer) add(detail bool) (err error) {
 			return err
 		}
 	}
-	return a.recent()
+	a.addRecent()
+	return nil
 }
 
 func (a *answer) outcomeNames() (map[int64]outcome, error) {
@@ -207,20 +208,14 @@ func (a *answer) outcome(o outcome, step int, n int64) {
 	sum.counts[step] += n
 }
 
-// recent adds the counts of pages that are not in the figures yet: of this minute, usually.
-func (a *answer) recent() error {
-	counts, err := a.pages.since(a.ctx, a.at.pages)
-	if err != nil {
-		return err
-	}
-	for _, c := range counts {
-		if c.minute < a.from || c.minute >= a.to || a.query.Site != "" && c.site != a.query.Site {
+// addRecent adds the counts of pages that are not in the figures yet: of this minute, usually.
+func (a *answer) addRecent() {
+	for _, c := range a.recent {
+		if c.Position <= a.at.pages || c.Minute < a.from || c.Minute >= a.to || a.query.Site != "" && c.Site != a.query.Site {
 			continue
 		}
-		c.outcome.site = ""
-		a.outcome(c.outcome, int((c.minute-a.start)/a.step), c.n)
+		a.outcome(outcome{"", c.Result, c.Reason}, int((c.Minute-a.start)/a.step), c.N)
 	}
-	return nil
 }
 
 // total adds up the pages of a result.

@@ -26,7 +26,6 @@ type batch struct {
 	ctx     context.Context
 	tx      *sql.Tx
 	db      *database
-	src     *source
 	views   map[string]*changed[view]
 	chats   map[string]*changed[chat]
 	stmts   map[string]*sql.Stmt
@@ -38,14 +37,14 @@ type batch struct {
 type changed[T any] struct{ old, new T }
 
 // transact runs f in a transaction, writes what it has added up, and moves the progress.
-func (db *database) transact(ctx context.Context, src *source, f func(b *batch, at *progress) error) error {
+func (db *database) transact(ctx context.Context, f func(b *batch, at *progress) error) error {
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
 	at := db.at
-	b := &batch{ctx: ctx, tx: tx, db: db, src: src, views: map[string]*changed[view]{}, chats: map[string]*changed[chat]{},
+	b := &batch{ctx: ctx, tx: tx, db: db, views: map[string]*changed[view]{}, chats: map[string]*changed[chat]{},
 		stmts: map[string]*sql.Stmt{}}
 	err = f(b, &at)
 	if err == nil {
@@ -67,97 +66,102 @@ func (db *database) transact(ctx context.Context, src *source, f func(b *batch, 
 }
 
 // advance takes in the next events of src and returns how many there were.
-func (db *database) advance(ctx context.Context, src *source) (n int, err error) {
-	err = db.transact(ctx, src, func(b *batch, at *progress) error {
-		return src.events(ctx, at.row, batchRows, func(e *event) error {
+func (db *database) advance(ctx context.Context, src Source) (n int, err error) {
+	err = db.transact(ctx, func(b *batch, at *progress) error {
+		return src.Each(ctx, at.row, batchRows, func(e *Event) error {
 			n++
-			at.row = e.row
+			at.row = e.Row
 			return b.event(e)
 		})
 	})
 	return n, err
 }
 
-// fold takes in what the injector did, up to a minute that is over.
-func (db *database) fold(ctx context.Context, p *pages, through int64) error {
-	return db.transact(ctx, nil, func(b *batch, at *progress) error {
-		counts, err := p.since(ctx, at.pages)
-		if err != nil {
-			return err
-		}
+// takePages takes in the next settled counts of p and reports whether there were any.
+func (db *database) takePages(ctx context.Context, p Pages) (bool, error) {
+	counts, settled, err := p.PageCounts(ctx, db.at.pages)
+	if err != nil || settled <= db.at.pages {
+		return false, err
+	}
+	return true, db.fold(ctx, counts, settled)
+}
+
+// fold takes in the settled ones of counts, which are those behind the last fold.
+func (db *database) fold(ctx context.Context, counts []PageCount, settled int64) error {
+	return db.transact(ctx, func(b *batch, at *progress) error {
 		for _, c := range counts {
-			if c.minute > through {
+			if c.Position > settled {
 				continue
 			}
-			site, err := b.db.site(b, c.site)
+			site, err := b.site(c.Site)
 			if err != nil {
 				return err
 			}
-			id, err := b.db.outcome(b, c.outcome)
+			id, err := b.db.outcome(b, outcome{c.Site, c.Result, c.Reason})
 			if err != nil {
 				return err
 			}
-			b.count(site, c.minute*60_000, keyOf(outcomes, id), c.n)
+			b.count(site, c.Minute*60_000, keyOf(outcomes, id), c.N)
 		}
-		at.pages = through
+		at.pages = settled
 		return nil
 	})
 }
 
 // sweep takes in the losses of page views that were active since a time and told of them without a
 // new event.
-func (db *database) sweep(ctx context.Context, src *source, since time.Time) error {
-	losses, err := src.pageLosses(ctx, since)
+func (db *database) sweep(ctx context.Context, src Source, since time.Time) error {
+	losses, err := src.PageLosses(ctx, since)
 	if err != nil || len(losses) == 0 {
 		return err
 	}
-	return db.transact(ctx, src, func(b *batch, _ *progress) error {
+	return db.transact(ctx, func(b *batch, _ *progress) error {
 		for _, l := range losses {
-			site, err := b.site(l.site)
+			site, err := b.site(l.Site)
 			if err != nil {
 				return err
 			}
-			v, err := b.view(site, l.page)
+			v, err := b.view(site, l.Page)
 			if err != nil {
 				return err
 			}
-			v.lose(l.refused, l.dropped)
+			v.lose(l.Refused, l.Dropped)
 		}
 		return nil
 	})
 }
 
 // event adds e to what it changes.
-func (b *batch) event(e *event) error {
-	site, err := b.site(e.site)
+func (b *batch) event(e *Event) error {
+	site, err := b.site(e.Site)
 	if err != nil {
 		return err
 	}
-	url, err := b.db.url(b, e.url)
+	url, err := b.db.url(b, e.URL)
 	if err != nil {
 		return err
 	}
 	b.countEvent(site, e)
-	seen := layersOf(e.flags)
-	if len(e.page) == 0 {
+	seen := layersOf(e.Flags)
+	if len(e.Page) == 0 {
 		b.lone(site, url, e)
 	} else {
-		v, err := b.view(site, e.page)
+		v, err := b.view(site, e.Page)
 		if err != nil {
 			return err
 		}
 		for _, layer := range seen {
-			v.layers[layer].add(e.at, url, stepsOf(e.typ, 1), b.less)
+			v.layers[layer].add(e.At, url, stepsOf(e.Type, 1), b.less)
 		}
-		v.lose(e.refused, e.dropped)
+		v.lose(e.Refused, e.Dropped)
 	}
-	if e.chat != "" {
-		c, err := b.chat(site, e.chat)
+	if e.Chat != "" {
+		c, err := b.chat(site, e.Chat)
 		if err != nil {
 			return err
 		}
 		for _, layer := range seen {
-			c.layers[layer].add(e.typ, e.at, url, b.less)
+			c.layers[layer].add(e.Type, e.At, url, b.less)
 		}
 	}
 	return b.err
@@ -166,8 +170,8 @@ func (b *batch) event(e *event) error {
 var bothLayers = []int{clean, every}
 
 // layersOf returns the layers that an event with these flags is part of.
-func layersOf(flags int64) []int {
-	if collector.Flags(flags)&doubtful != 0 {
+func layersOf(flags collector.Flags) []int {
+	if flags&doubtful != 0 {
 		return bothLayers[every:]
 	}
 	return bothLayers
@@ -183,35 +187,35 @@ func stepsOf(typ string, listener uint16) uint16 {
 }
 
 // lone counts an event that names no page view: nothing can come later that belongs to it.
-func (b *batch) lone(site, url int64, e *event) {
+func (b *batch) lone(site, url int64, e *Event) {
 	v := newView()
 	listener := uint16(0)
-	if e.typ == "Loaded" {
+	if e.Type == "Loaded" {
 		listener = 1
 	}
-	for _, layer := range layersOf(e.flags) {
-		v.layers[layer].add(e.at, url, stepsOf(e.typ, listener), nil)
+	for _, layer := range layersOf(e.Flags) {
+		v.layers[layer].add(e.At, url, stepsOf(e.Type, listener), nil)
 	}
 	v.counts(1, func(at int64, k key, n int64) { b.count(site, at, k, n) })
 }
 
 // countEvent counts what e is by itself.
-func (b *batch) countEvent(site int64, e *event) {
+func (b *batch) countEvent(site int64, e *Event) {
 	doubt := kind(0)
-	if collector.Flags(e.flags)&doubtful != 0 {
+	if e.Flags&doubtful != 0 {
 		doubt = ifDoubted
 	}
-	typ := slices.Index(typeNames[:unknownType], e.typ)
+	typ := slices.Index(typeNames[:unknownType], e.Type)
 	if typ < 0 {
 		typ = unknownType
 	}
-	b.count(site, e.at, keyOf(counters|doubt, int64(types+typ)), 1)
-	if e.typ == "WidgetClicked" {
-		b.count(site, e.at, keyOf(counters|doubt, int64(clicks+clickOf(e.object))), 1)
+	b.count(site, e.At, keyOf(counters|doubt, int64(types+typ)), 1)
+	if e.Type == "WidgetClicked" {
+		b.count(site, e.At, keyOf(counters|doubt, int64(clicks+clickOf(e.Object))), 1)
 	}
 	for bit := range int64(flagCount) {
-		if e.flags&(1<<bit) != 0 {
-			b.count(site, e.at, keyOf(counters, flags+bit), 1)
+		if e.Flags&(1<<bit) != 0 {
+			b.count(site, e.At, keyOf(counters, flags+bit), 1)
 		}
 	}
 }
@@ -246,18 +250,14 @@ func (b *batch) less(one, other int64) bool {
 	return x < y
 }
 
-// site returns our number of a site of the event store.
-func (b *batch) site(number int64) (int64, error) {
-	if ours, ok := b.db.sites[number]; ok {
+// site returns our number of a site.
+func (b *batch) site(name string) (int64, error) {
+	if ours, ok := b.db.sites[name]; ok {
 		return ours, nil
-	}
-	name, err := b.src.siteName(b.ctx, number)
-	if err != nil {
-		return 0, err
 	}
 	ours, err := b.db.site(b, name)
 	if err == nil {
-		b.db.sites[number] = ours
+		b.db.sites[name] = ours
 	}
 	return ours, err
 }

@@ -8,13 +8,13 @@ const maxURLs = 4096
 // dictionary remembers numbers of the database: buckets have those, not names. Its owner holds
 // Report.work.
 type dictionary struct {
-	sites    map[int64]int64 // of the event store to ours
+	sites    map[string]int64
 	urls     map[string]int64
 	outcomes map[outcome]int64
 }
 
 func newDictionary() dictionary {
-	return dictionary{map[int64]int64{}, map[string]int64{}, map[outcome]int64{}}
+	return dictionary{map[string]int64{}, map[string]int64{}, map[outcome]int64{}}
 }
 
 // site returns the number of the site called name.

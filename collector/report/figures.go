@@ -13,6 +13,10 @@ type Figures struct {
 	// Behind is how many events are stored and not counted yet: some while the figures are built.
 	Behind int64 `json:"behind"`
 
+	// Stale is when the figures were up to date last, 1 if never; 0: they are. Until the store of
+	// events can be read again they are as they were, and without what was lost on the server.
+	Stale int64 `json:"stale,omitzero"`
+
 	Funnel       []Step        `json:"funnel"`
 	Series       []Series      `json:"series"` // always all types of the vendor's
 	Clicks       []Click       `json:"clicks"`

@@ -33,24 +33,21 @@ type pageMinute struct {
 	minute int64
 }
 
-type pageCount struct {
-	pageMinute
-	n int64
-}
-
-// pages counts the pages that the injector looked at, by minute. It has a database of its own:
-// unlike the figures it cannot be built again. A killed process forgets some seconds.
+// pages counts the pages that the injector looked at, by minute, which is their position. It has a
+// database of its own: unlike the figures it cannot be built again. A killed process forgets some
+// seconds.
 type pages struct {
 	db  *database
 	log *slog.Logger
+	now func() time.Time
 
 	mu     sync.Mutex
 	counts map[pageMinute]int64 // not written yet
 	minute int64                // the last one counted in: a clock that is set back changes none that is over
 }
 
-func openPages(path string, log *slog.Logger) (*pages, error) {
-	p := &pages{log: log, counts: map[pageMinute]int64{}}
+func openPages(path string, log *slog.Logger, now func() time.Time) (*pages, error) {
+	p := &pages{log: log, now: now, counts: map[pageMinute]int64{}}
 	var err error
 	p.db, err = openOrDrop(path, layout{1, pagesSchema, func(db *database) error {
 		return db.read.QueryRow(`SELECT coalesce(max(minute), 0) FROM pages`).Scan(&p.minute)
@@ -63,10 +60,10 @@ func (p *pages) close() error {
 	return errors.Join(err, p.db.close())
 }
 
-func (p *pages) add(o outcome, now time.Time) {
+func (p *pages) add(o outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.minute = max(p.minute, now.Unix()/60)
+	p.minute = max(p.minute, p.now().Unix()/60)
 	p.counts[pageMinute{o, p.minute}]++
 }
 
@@ -127,16 +124,28 @@ func (p *pages) write(counts map[pageMinute]int64) error {
 	return tx.Commit()
 }
 
+// PageCounts implements [Pages]: minutes that are over are settled. Where what was counted cannot be
+// written its keeper says so, and nothing is.
+func (p *pages) PageCounts(ctx context.Context, after int64) (counts []PageCount, settled int64, err error) {
+	settled, err = p.flush(p.now())
+	if err != nil {
+		settled = after
+	}
+	counts, err = p.since(ctx, after)
+	return counts, max(settled, after), err
+}
+
 // since returns what is written of the minutes after one.
-func (p *pages) since(ctx context.Context, minute int64) ([]pageCount, error) {
-	return rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c pageCount, err error) {
-		err = rows.Scan(&c.minute, &c.site, &c.result, &c.reason, &c.n)
+func (p *pages) since(ctx context.Context, minute int64) ([]PageCount, error) {
+	return rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c PageCount, err error) {
+		err = rows.Scan(&c.Minute, &c.Site, &c.Result, &c.Reason, &c.N)
+		c.Position = c.Minute
 		return c, err
 	}, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome WHERE minute > ?`, minute)
 }
 
-// forget deletes what is older than a minute.
-func (p *pages) forget(ctx context.Context, minute int64) error {
+// Forget implements [Pages].
+func (p *pages) Forget(ctx context.Context, minute int64) error {
 	_, err := p.db.write.ExecContext(ctx, `DELETE FROM pages WHERE minute < ?`, minute)
 	return err
 }

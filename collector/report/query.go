@@ -117,29 +117,62 @@ func (r *Report) Query(ctx context.Context, q Query) (*Figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.pages.flush(now) // where they cannot be written their keeper says so, and these figures are without them
-	losses, err := r.src.losses(ctx, q.Site, x.from*60_000, x.to*60_000)
-	if err != nil {
+	around, err := r.look(ctx, q, x)
+	if err != nil && (r.own != nil || ctx.Err() != nil) {
 		return nil, fmt.Errorf("figures: %w", err)
 	}
-	last, err := r.store.LastRow(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("figures: %w", err)
-	}
-	f, err := r.figures(ctx, q, x, now)
-	if err != nil {
-		if damaged(err) {
+	f, err2 := r.figures(ctx, q, x, now, around)
+	if err2 != nil {
+		if damaged(err2) {
 			r.suspect.Store(true)
 		}
-		return nil, fmt.Errorf("figures: %w", err)
+		return nil, fmt.Errorf("figures: %w", err2)
 	}
-	f.Behind = max(last-f.Behind, 0)
-	f.Losses = append(f.Losses, losses...)
+	if err != nil {
+		f.Behind, f.Stale = 0, r.fresh.Load()
+		return f, nil
+	}
+	f.Behind = max(around.last-f.Behind, 0)
+	f.Losses = append(f.Losses, around.losses...)
 	return f, nil
 }
 
+// around is what the database of figures does not have.
+type around struct {
+	losses []Loss
+	last   int64       // row
+	recent []PageCount // those that were not taken in at the time, at least
+}
+
+// look returns what the source says now. It waits for another machine, perhaps, so that it holds no
+// lock.
+func (r *Report) look(ctx context.Context, q Query, x extent) (a around, err error) {
+	at, err := r.progress(ctx)
+	if err != nil {
+		return a, err
+	}
+	if a.recent, _, err = r.pages.PageCounts(ctx, at.pages); err != nil {
+		return a, err
+	}
+	if a.losses, err = r.src.Losses(ctx, q.Site, x.from*60_000, x.to*60_000); err != nil {
+		return a, err
+	}
+	a.last, err = r.src.LastRow(ctx)
+	return a, err
+}
+
+// progress returns how far the figures are.
+func (r *Report) progress(ctx context.Context) (progress, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.db == nil {
+		return progress{}, errNoFigures
+	}
+	return readProgress(ctx, r.db.read)
+}
+
 // figures returns what the database has; Behind is the row that it has come to.
-func (r *Report) figures(ctx context.Context, q Query, x extent, now time.Time) (*Figures, error) {
+func (r *Report) figures(ctx context.Context, q Query, x extent, now time.Time, around around) (*Figures, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if r.db == nil {
@@ -150,7 +183,7 @@ func (r *Report) figures(ctx context.Context, q Query, x extent, now time.Time) 
 		return nil, err
 	}
 	defer tx.Rollback()
-	a := &answer{ctx: ctx, tx: tx, pages: r.pages, query: q, extent: x, now: now}
+	a := &answer{ctx: ctx, tx: tx, recent: around.recent, query: q, extent: x, now: now}
 	f, err := a.figures()
 	if err != nil || !q.Compare {
 		return f, err

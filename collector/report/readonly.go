@@ -24,6 +24,8 @@ const (
 // changes nothing in the folder. Its methods are safe for concurrent use.
 type Reader struct {
 	report *Report
+	src    *fileSource
+	pages  *pages
 	temp   string // folder of a copy; "": there is none
 }
 
@@ -39,8 +41,9 @@ func OpenReadOnly(ctx context.Context, dir string, store *collector.Store, progr
 	if err != nil {
 		return nil, fmt.Errorf("open page counts: %w", err)
 	}
-	r := &Reader{report: &Report{
-		path: filepath.Join(dir, "report.db"), store: store, src: newSource(dir), pages: pages,
+	src := newFileSource(dir, store)
+	r := &Reader{src: src, pages: pages, report: &Report{
+		path: filepath.Join(dir, "report.db"), src: src, pages: pages, own: pages,
 		log: slog.New(slog.DiscardHandler), now: time.Now, stop: func() {},
 	}}
 	if err := r.open(ctx, progress); err != nil {
@@ -55,8 +58,8 @@ func (r *Reader) Query(ctx context.Context, q Query) (*Figures, error) { return 
 
 // Close closes what is open and deletes the copy.
 func (r *Reader) Close() error {
-	r.report.src.close()
-	err := r.report.pages.db.close()
+	r.src.close()
+	err := r.pages.db.close()
 	if r.report.db != nil {
 		err = errors.Join(err, r.report.db.close())
 	}
@@ -83,7 +86,7 @@ func (r *Reader) open(ctx context.Context, progress func(done, all int64)) error
 
 // kept reports whether db is up to date or, as it moves, kept so by somebody.
 func (r *Reader) kept(ctx context.Context, db *database) (bool, error) {
-	head, last, err := r.report.src.head(ctx)
+	head, err := r.report.src.Head(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -93,8 +96,8 @@ func (r *Reader) kept(ctx context.Context, db *database) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		same := at.store == head.store && at.erased == head.erased
-		if same && (at.row >= last || poll > 0 && at.row > before.row) {
+		same := at.store == head.Store && at.erased == head.Erased
+		if same && (at.row >= head.Last || poll > 0 && at.row > before.row) {
 			return true, nil
 		}
 		before = at
@@ -144,7 +147,7 @@ func (r *Report) completeLocked(ctx context.Context, progress func(done, all int
 			return err
 		}
 	}
-	last, err := r.store.LastRow(ctx)
+	last, err := r.src.LastRow(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,10 +161,8 @@ func (r *Report) completeLocked(ctx context.Context, progress func(done, all int
 		}
 		progress(r.db.at.row, last)
 	}
-	if over := r.now().Unix()/60 - 1; over > r.db.at.pages {
-		if err := r.db.fold(ctx, r.pages, over); err != nil {
-			return err
-		}
+	if _, err := r.db.takePages(ctx, r.pages); err != nil {
+		return err
 	}
 	return r.db.sweep(ctx, r.src, time.Unix(0, 0))
 }
@@ -197,7 +198,7 @@ func readPages(path string) (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pages{db: db, counts: map[pageMinute]int64{}}, nil
+	return &pages{db: db, now: time.Now, counts: map[pageMinute]int64{}}, nil
 }
 
 func emptyPages() (*sql.DB, error) {

@@ -20,24 +20,24 @@ func (r *Report) Rebuild(ctx context.Context) error {
 // erased, or are older than it keeps, or were lost with a damaged file. With old events the counts
 // of pages go that are as old.
 func (r *Report) staleLocked(ctx context.Context) (bool, error) {
-	head, last, err := r.src.head(ctx)
+	head, err := r.src.Head(ctx)
 	if err != nil {
 		return false, err
 	}
 	at := &r.db.at
 	switch {
 	case at.row == 0: // nothing is counted yet
-		at.store, at.oldest, at.erased, at.began = head.store, head.oldest, head.erased, r.now().Unix()
+		at.store, at.oldest, at.erased, at.began = head.Store, head.Oldest, head.Erased, r.now().Unix()
 		return false, nil
-	case at.store != head.store, at.erased != head.erased, last < at.row:
+	case at.store != head.Store, at.erased != head.Erased, head.Last < at.row:
 		return true, nil
 	}
-	if head.oldest <= at.oldest || r.now().Sub(time.Unix(at.began, 0)) < agedEvery {
+	if head.Oldest <= at.oldest || r.now().Sub(time.Unix(at.began, 0)) < agedEvery {
 		return false, nil
 	}
-	minute, err := r.src.oldestMinute(ctx)
+	minute, err := r.src.OldestMinute(ctx)
 	if err == nil {
-		err = r.pages.forget(ctx, minute)
+		err = r.pages.Forget(ctx, minute)
 	}
 	return true, err
 }
@@ -69,11 +69,11 @@ func (r *Report) rebuildLocked(ctx context.Context, rest bool) error {
 
 // fill takes all there is into the empty database db.
 func (r *Report) fill(ctx context.Context, db *database, rest bool) error {
-	head, _, err := r.src.head(ctx)
+	head, err := r.src.Head(ctx)
 	if err != nil {
 		return err
 	}
-	db.at = progress{store: head.store, oldest: head.oldest, erased: head.erased, began: r.now().Unix()}
+	db.at = progress{store: head.Store, oldest: head.Oldest, erased: head.Erased, began: r.now().Unix()}
 	for n := batchRows; n == batchRows; {
 		start := time.Now()
 		if n, err = db.advance(ctx, r.src); err != nil {
@@ -82,21 +82,19 @@ func (r *Report) fill(ctx context.Context, db *database, rest bool) error {
 		if !rest || n < batchRows {
 			continue
 		}
-		if r.db.at.store == head.store {
+		if r.db.at.store == head.Store {
 			if _, err := r.db.advance(ctx, r.src); err != nil {
 				return err
 			}
 		}
 		time.Sleep(time.Since(start))
 	}
-	through, err := r.pages.flush(r.now())
-	if err == nil {
-		err = db.fold(ctx, r.pages, through)
+	for more := true; more; {
+		if more, err = db.takePages(ctx, r.pages); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = db.sweep(ctx, r.src, time.Unix(0, 0))
-	}
-	return err
+	return db.sweep(ctx, r.src, time.Unix(0, 0))
 }
 
 // dropLocked begins the figures anew, in the file itself.

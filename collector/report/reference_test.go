@@ -19,7 +19,7 @@ type reference struct {
 	step       int64
 	now        int64
 	records    []collector.Record
-	pages      []pageCount
+	pages      []PageCount
 	pageLosses map[[2]string][2]int64 // by site and page: refused, dropped
 }
 
@@ -241,17 +241,17 @@ func describe(all []int64, bounds []int64) (d Distribution) {
 func (r *reference) countInjection(f *Figures) {
 	f.Injection.Results, f.Injection.Series = []Outcome{}, []OutcomeSeries{}
 	for _, c := range r.pages {
-		if !r.within(c.minute*60_000) || r.query.Site != "" && r.query.Site != c.site {
+		if !r.within(c.Minute*60_000) || r.query.Site != "" && r.query.Site != c.Site {
 			continue
 		}
-		i := slices.IndexFunc(f.Injection.Results, func(o Outcome) bool { return o.Result == c.result && o.Reason == c.reason })
+		i := slices.IndexFunc(f.Injection.Results, func(o Outcome) bool { return o.Result == c.Result && o.Reason == c.Reason })
 		if i < 0 {
 			i = len(f.Injection.Results)
-			f.Injection.Results = append(f.Injection.Results, Outcome{c.result, c.reason, 0})
-			f.Injection.Series = append(f.Injection.Series, OutcomeSeries{cmp.Or(c.reason, c.result), r.counts()})
+			f.Injection.Results = append(f.Injection.Results, Outcome{c.Result, c.Reason, 0})
+			f.Injection.Series = append(f.Injection.Series, OutcomeSeries{cmp.Or(c.Reason, c.Result), r.counts()})
 		}
-		f.Injection.Results[i].N += c.n
-		f.Injection.Series[i].Counts[(c.minute*60_000-r.start)/r.step] += c.n
+		f.Injection.Results[i].N += c.N
+		f.Injection.Series[i].Counts[(c.Minute*60_000-r.start)/r.step] += c.N
 	}
 }
 

@@ -10,6 +10,9 @@
 // The one thing the events do not tell, how many pages the proxy has injected, comes through
 // [Report.Page] and is kept in pages.db.
 //
+// At an edge, [Open] makes the figures of its own store. [OpenSource] makes those of any other store
+// of events that is a [Source], and of the counts of pages of all edges.
+//
 // # What is counted
 //
 // A page view counts at its first event, and once for each step that it reached. A chat is known by
@@ -37,6 +40,7 @@ import (
 
 const (
 	pollEvery  = 250 * time.Millisecond // for new rows
+	remotePoll = time.Second            // likewise, on another machine
 	checkEvery = time.Second            // for what the store has deleted
 	pagesEvery = 5 * time.Second        // until counts of pages are on disk
 	sweepEvery = 10 * time.Minute       // for losses that came without an event
@@ -49,17 +53,20 @@ var errNoFigures = errors.New("no database of figures is open")
 // time has them.
 type Report struct {
 	path  string
-	store *collector.Store
-	src   *source
-	pages *pages
+	src   Source
+	pages Pages
+	own   *pages // the same as pages, which we count ourselves; nil: others do
 	log   *slog.Logger
 	now   func() time.Time
+	poll  time.Duration
+	free  func() error // closes what Open has opened beside the database
 
 	work   sync.Mutex // held by who changes the figures
 	looked time.Time  // at what the store has deleted
 	swept  time.Time
 
-	suspect atomic.Bool // somebody came upon damage
+	suspect atomic.Bool  // somebody came upon damage
+	fresh   atomic.Int64 // Unix milliseconds at which the source was read last; 1: never
 
 	mu   sync.RWMutex // held to read while db is in use
 	db   *database    // nil while there is none
@@ -71,27 +78,47 @@ type Report struct {
 // one that is damaged is dropped: it fills again from the store. The caller closes the report, and
 // the store after it.
 func Open(dir string, store *collector.Store, log *slog.Logger) (*Report, error) {
-	path := filepath.Join(dir, "report.db")
+	src := newFileSource(dir, store)
+	r, err := OpenSource(filepath.Join(dir, "report.db"), src, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	r.own, err = openPages(filepath.Join(dir, "pages.db"), log, func() time.Time { return r.now() })
+	if err != nil {
+		r.db.close()
+		return nil, fmt.Errorf("open page counts: %w", err)
+	}
+	r.pages, r.poll = r.own, pollEvery
+	r.free = func() error {
+		src.close()
+		return r.own.close()
+	}
+	return r, nil
+}
+
+// OpenSource opens the figures of src and pages, which are kept in the file at path, as [Open] does.
+// While src or pages fail, the figures are the last ones and say so: [Figures.Stale]. The caller
+// closes the report, and then what it reads.
+func OpenSource(path string, src Source, pages Pages, log *slog.Logger) (*Report, error) {
 	db, err := openOrDrop(path, figuresLayout, log)
 	if err != nil {
 		return nil, fmt.Errorf("open figures: %w", err)
 	}
-	pages, err := openPages(filepath.Join(dir, "pages.db"), log)
-	if err != nil {
-		db.close()
-		return nil, fmt.Errorf("open page counts: %w", err)
+	r := &Report{
+		path: path, src: src, pages: pages, log: log, now: time.Now, poll: remotePoll,
+		free: func() error { return nil }, db: db, stop: func() {},
 	}
-	return &Report{
-		path: path, store: store, src: newSource(dir), pages: pages, log: log, now: time.Now,
-		db: db, stop: func() {},
-	}, nil
+	r.fresh.Store(1)
+	return r, nil
 }
 
 // Start follows the store until ctx is done or the report closed. It is called once.
 func (r *Report) Start(ctx context.Context) {
 	ctx, r.stop = context.WithCancel(ctx)
 	r.done.Go(func() { r.follow(ctx) })
-	r.done.Go(func() { r.pages.keep(ctx, pagesEvery) })
+	if r.own != nil {
+		r.done.Go(func() { r.own.keep(ctx, pagesEvery) })
+	}
 }
 
 // Close ends what Start began, writes the counts of pages and closes the databases. Closing twice
@@ -106,16 +133,16 @@ func (r *Report) Close() error {
 	if r.db == nil {
 		return nil
 	}
-	r.src.close()
-	err := errors.Join(r.pages.close(), r.db.close())
+	err := errors.Join(r.free(), r.db.close())
 	r.db = nil
 	return err
 }
 
 // Page counts a page of site that the injector looked at: result is "injected" or "skipped", reason
-// a skip reason or "". It costs a map lookup and never waits for a disk.
+// a skip reason or "". It costs a map lookup and never waits for a disk. It is for a report that
+// [Open] has opened.
 func (r *Report) Page(site, result, reason string) {
-	r.pages.add(outcome{site, result, reason}, r.now())
+	r.own.add(outcome{site, result, reason})
 }
 
 // follow brings the figures up to date again and again. It rests as long as it worked, so that
@@ -130,12 +157,16 @@ func (r *Report) follow(ctx context.Context) {
 		}
 		start := time.Now()
 		more, err := r.update(ctx)
-		if pause = pollEvery; more {
+		if pause = r.poll; more {
 			pause = time.Since(start)
 		}
 		switch {
 		case err == nil:
-			told = ""
+			r.fresh.Store(start.UnixMilli())
+			if told != "" {
+				told = ""
+				r.log.Info("figures: up to date again")
+			}
 		case ctx.Err() == nil && err.Error() != told:
 			told = err.Error()
 			r.log.Error("figures: not up to date", "err", err)
@@ -162,7 +193,7 @@ func (r *Report) updateLocked(ctx context.Context) (more bool, err error) {
 	if r.db == nil {
 		return true, r.replaceLocked(func() error { return nil })
 	}
-	last, err := r.store.LastRow(ctx)
+	last, err := r.src.LastRow(ctx)
 	if err != nil {
 		return false, err // the store is not open at the moment
 	}
@@ -176,7 +207,8 @@ func (r *Report) updateLocked(ctx context.Context) (more bool, err error) {
 		}
 		r.looked = time.Now()
 	}
-	if err := r.foldLocked(ctx); err != nil {
+	folded, err := r.db.takePages(ctx, r.pages)
+	if err != nil {
 		return false, err
 	}
 	if time.Since(r.swept) > sweepEvery {
@@ -186,19 +218,10 @@ func (r *Report) updateLocked(ctx context.Context) (more bool, err error) {
 		r.swept = time.Now()
 	}
 	if last <= r.db.at.row {
-		return false, nil
+		return folded, nil
 	}
 	n, err := r.db.advance(ctx, r.src)
-	return n == batchRows, err
-}
-
-// foldLocked takes the counts of pages of minutes that are over into the figures.
-func (r *Report) foldLocked(ctx context.Context) error {
-	through, err := r.pages.flush(r.now())
-	if err != nil || through <= r.db.at.pages {
-		return err
-	}
-	return r.db.fold(ctx, r.pages, through)
+	return folded || n == batchRows, err
 }
 
 // catchUp brings the figures up to date with what the store has now.

@@ -26,7 +26,7 @@ type world struct {
 	report *Report
 	sites  map[string]http.Handler
 	sent   []string // bodies, each with its site before it
-	pages  []pageCount
+	pages  []PageCount
 	lost   map[[2]string][2]int64
 	told   int // events of stories
 }
@@ -176,7 +176,7 @@ func (w *world) injected(rng *rand.Rand, from time.Time, span time.Duration) {
 			o.result, o.reason = "skipped", []string{"csp", "frame"}[rng.IntN(2)]
 		}
 		w.report.Page(o.site, o.result, o.reason)
-		w.pages = append(w.pages, pageCount{pageMinute{o, m}, 1})
+		w.pages = append(w.pages, PageCount{m, m, o.site, o.result, o.reason, 1})
 		if rng.IntN(10) == 0 {
 			w.catchUp()
 		}

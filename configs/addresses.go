@@ -18,7 +18,7 @@ func (d *decoder) addresses(c *Config) {
 	if clash(admin, http) || clash(admin, https) {
 		d.object("admin.listen", "visitors and the admin listener share this address", "choose another port for one of them")
 	}
-	if !loopback(admin) && c.Admin.Token == "" && d.sound("admin.token") {
+	if !Loopback(admin) && c.Admin.Token == "" && d.sound("admin.token") {
 		d.object("admin.listen", "anybody who reaches this address could read the events", "set admin.token, or listen on 127.0.0.1:9180")
 	}
 }
@@ -43,8 +43,8 @@ func split(addr string) (host string, port uint64) {
 	return host, port
 }
 
-// loopback reports whether only this machine can connect to addr.
-func loopback(addr string) bool {
+// Loopback reports whether only this machine can connect to addr.
+func Loopback(addr string) bool {
 	host, _ := split(addr)
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()

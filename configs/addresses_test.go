@@ -22,7 +22,7 @@ func TestLoopback(t *testing.T) {
 		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true, "localhost:1": true,
 		":1": false, "0.0.0.0:1": false, "[::]:1": false, "192.0.2.1:1": false, "localhost.example.com:1": false,
 	} {
-		if got := loopback(addr); got != want {
+		if got := Loopback(addr); got != want {
 			t.Errorf("%s: %v, want %v", addr, got, want)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 type Admin struct {
 	Dashboard http.Handler // "/" and its files
 	API       http.Handler // "/api/"
-	Metrics   http.Handler // "/metrics"
+	Metrics   http.Handler // "/metrics"; nil: there are none
 	Ready     func() error // nil while requests can be served and events stored
-	Reload    func() error // "POST /reload": takes the configuration file anew
+	Reload    func() error // "POST /reload": takes the configuration file anew; nil: there is none
 
 	// Token must come with every request but those for /healthz and /readyz, as
 	// a bearer token (RFC 6750) or as the password of Basic authentication,
@@ -47,9 +47,9 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *Admin) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.URL.Path == "/reload":
+	case r.URL.Path == "/reload" && a.Reload != nil:
 		a.reload(w, r)
-	case r.URL.Path == "/metrics":
+	case r.URL.Path == "/metrics" && a.Metrics != nil:
 		a.Metrics.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		a.API.ServeHTTP(w, r)

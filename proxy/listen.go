@@ -23,7 +23,7 @@ const (
 // ServerOptions configure a Server.
 type ServerOptions struct {
 	Sockets *Sockets
-	Front   *Switch       // serves visitors
+	Front   *Switch       // serves visitors; nil: there are none
 	Admin   http.Handler  // serves the operator
 	TLS     *tls.Config   // for HTTPS and QUIC; it names the protocols of TCP
 	Grace   time.Duration // how long requests under way may take to finish after a stop
@@ -146,7 +146,9 @@ func (s *Server) shutdown() {
 	for _, e := range s.visitors {
 		ending.Go(func() { end(ctx, e) })
 	}
-	ending.Go(func() { s.options.Front.drain(ctx) })
+	if s.options.Front != nil {
+		ending.Go(func() { s.options.Front.drain(ctx) })
+	}
 	ending.Wait()
 	end(ctx, s.admin)
 }

@@ -17,6 +17,10 @@ type Figures struct {
 	// events can be read again they are as they were, and without what was lost on the server.
 	Stale int64 `json:"stale,omitzero"`
 
+	// Shared says that the events are those of all edges: what each edge knows of its certificates,
+	// its upstreams and the input that it rejected is not here. It is the caller's.
+	Shared bool `json:"shared,omitzero"`
+
 	Funnel       []Step        `json:"funnel"`
 	Series       []Series      `json:"series"` // always all types of the vendor's
 	Clicks       []Click       `json:"clicks"`

@@ -5,7 +5,7 @@ import {Distribution, Missed} from "./distribution.js";
 import {byID, mark, say} from "./dom.js";
 import {Doubtful, Rejected} from "./doubtful.js";
 import {Explain} from "./explain.js";
-import {clock, count, period} from "./format.js";
+import {clock, count, period, time} from "./format.js";
 import {Funnel} from "./funnel.js";
 import {Hours} from "./hours.js";
 import {Injection} from "./injection.js";
@@ -91,7 +91,8 @@ async function refresh() {
 
 function show(report, asked) {
 	read = new Date();
-	byID("failure").hidden = true;
+	outdated(report.stale);
+	share(report.shared);
 	choices.shown = report;
 	choices.offerSites(report.sites);
 	say(byID("period"), [period(report.since, report.until),
@@ -101,6 +102,21 @@ function show(report, asked) {
 	for (const panel of panels) panel.show(report, asked);
 	welcome({empty: empty(report)});
 	document.body.classList.remove("stale");
+}
+
+// outdated says that the figures have been as they are since a moment, unless that is 0 or none.
+function outdated(since) {
+	if (since) say(byID("failure-text"), "The database of events cannot be read. " + (since > 1
+		? "The figures below are those of " + time(since) + "; they go on by themselves when it can." : "There are no figures yet."));
+	byID("failure").hidden = !since;
+}
+
+// share leaves out what only an edge knows, where the figures are those of all edges.
+function share(shared) {
+	byID("edges").hidden = !shared;
+	for (const id of ["servers", "rejected-input", "export-rejected", "first-explain"]) byID(id).hidden = Boolean(shared);
+	byID("injection").classList.toggle("span8", !shared);
+	byID("injection").classList.toggle("span12", Boolean(shared));
 }
 
 // fail says why there are no new figures; the old ones stay.

@@ -32,6 +32,14 @@ type Subject struct {
 	Chat string
 }
 
+// kind returns what a note calls it.
+func (s Subject) kind() string {
+	if s.Chat != "" {
+		return "chat"
+	}
+	return "user"
+}
+
 // Erased says what [Erase] has deleted.
 type Erased struct {
 	Events, Views, Rejects int64
@@ -194,42 +202,19 @@ func (e *eraser) of(r eventOf) bool {
 		e.mentions(r.object) || e.mentions(r.extra)
 }
 
-// mentions reports whether text, a JSON value, has the id in a place where it can be the subject's:
-// one and the same "1" may name a user, a chat and a button.
+// mentions reports whether text, a JSON value, has one of the ids where it can be the subject's.
 func (e *eraser) mentions(text string) bool {
 	var value any
-	return json.Unmarshal([]byte(text), &value, lax) == nil && e.within("", value)
-}
-
-func (e *eraser) within(name string, value any) bool {
-	switch value := value.(type) {
-	case string:
-		found := slices.Contains(e.ids, value) && !e.foreign(name)
-		e.bare = e.bare || found && value == e.ids[0]
-		return found
-	case []any:
-		return slices.ContainsFunc(value, func(v any) bool { return e.within(name, v) })
-	case map[string]any:
-		for name, v := range value {
-			if e.within(name, v) {
-				return true
-			}
+	if json.Unmarshal([]byte(text), &value, lax) != nil {
+		return false
+	}
+	found := false
+	for i, id := range e.ids {
+		if (Erasure{Kind: e.who.kind(), ID: id}).within("", value) {
+			found, e.bare = true, e.bare || i == 0
 		}
 	}
-	return false
-}
-
-// foreign reports whether the vendor's field of that name holds ids of another kind.
-func (e *eraser) foreign(name string) bool {
-	switch name {
-	case "elementID", "widgetID", "type":
-		return true
-	case "chatID":
-		return e.who.User != ""
-	case "userID", "users":
-		return e.who.Chat != ""
-	}
-	return false
+	return found
 }
 
 func (e *eraser) deleteEvents(page []eventOf) error {
@@ -400,16 +385,12 @@ func unescaped(b []byte) []byte {
 
 // note tells those who hold copies.
 func (e *eraser) note() error {
-	kind := "user"
-	if e.who.Chat != "" {
-		kind = "chat"
-	}
 	ids := e.ids
 	if len(ids) > 1 && !e.bare {
 		ids = ids[1:] // where pseudonyms are stored, the id itself is not
 	}
 	for _, id := range ids {
-		if _, err := e.db.ExecContext(e.ctx, `INSERT INTO erased (kind, id, at) VALUES (?, ?, ?)`, kind, id, time.Now().UnixMilli()); err != nil {
+		if _, err := e.db.ExecContext(e.ctx, `INSERT INTO erased (kind, id, at) VALUES (?, ?, ?)`, e.who.kind(), id, time.Now().UnixMilli()); err != nil {
 			return err
 		}
 	}

@@ -30,15 +30,18 @@ lint: ## formatting and vet
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	for m in $(MODULES); do (cd $$m && go vet ./...); done
 
-# What failed or was skipped, and why, but not what passed.
-TELL := grep -vE '^=== |^ *--- PASS|^PASS$$'
+# Runs tests as `go test` with the same arguments does. What failed or was skipped, and why, comes last.
+TESTS := $(CURDIR)/bin/gotestsum --format pkgname --
 
-unit:
-	go test -timeout 5m -v ./... | $(TELL)
-	cd assets/build && go test -timeout 5m -v ./... | $(TELL)
+bin/gotestsum: cmd/ctlive/e2e/go.mod
+	cd cmd/ctlive/e2e && go build -o $(CURDIR)/bin/gotestsum gotest.tools/gotestsum
 
-e2e: ## the built binary, with browsers and servers
-	cd cmd/ctlive/e2e && go test -timeout 10m -parallel 8 -v ./... | $(TELL)
+unit: bin/gotestsum
+	$(TESTS) -timeout 5m ./...
+	cd assets/build && $(TESTS) -timeout 5m ./...
+
+e2e: bin/gotestsum ## the built binary, with browsers and servers
+	cd cmd/ctlive/e2e && $(TESTS) -timeout 10m -parallel 8 ./...
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	.ci/fuzz $(FUZZTIME)

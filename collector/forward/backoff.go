@@ -1,0 +1,29 @@
+package forward
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// The longest wait after a first failure, and after many.
+const (
+	backoffFirst = 100 * time.Millisecond
+	backoffMost  = time.Minute
+)
+
+// backoff spreads attempts: each wait is anything up to a bound that doubles, so that many who failed
+// at once do not come back at once.
+type backoff struct{ failures int }
+
+func (b *backoff) reset() { b.failures = 0 }
+
+// next returns how long to wait after one more failure.
+func (b *backoff) next() time.Duration {
+	d := b.bound()
+	b.failures++
+	return 1 + rand.N(d)
+}
+
+func (b *backoff) bound() time.Duration {
+	return min(backoffFirst<<min(b.failures, 20), backoffMost)
+}

@@ -135,6 +135,7 @@ type Collector struct {
 	UserIDs   string    `yaml:"user_ids" is:"keep|pseudonym"`
 	TokenKeys []string  `yaml:"token_keys" is:"key"` // of the page tokens, the first one signs; none: a key in Data
 	Forward   []Sink    `yaml:"forward"`
+	Backlog   Duration  `yaml:"backlog" is:"duration"`
 }
 
 // RateLimit bounds what one client may send: PerClient on the long run, Burst
@@ -199,6 +200,7 @@ func Default() *Config {
 			Rate:      RateLimit{PerClient: Rate{Count: 50, Per: time.Second}, Burst: 200},
 			IP:        "truncate",
 			UserIDs:   "keep",
+			Backlog:   30 * day,
 		},
 		Log: Log{Level: "info", Format: "auto", Access: true},
 	}

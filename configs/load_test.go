@@ -95,6 +95,7 @@ func TestParseNamesEachMistake(t *testing.T) {
 		{"size in powers of ten", site + "collector: {max_body: 64KB}\n", `2:23: collector.max_body: "64KB" is not a size; write a number with KiB or MiB, such as 64KiB, or plain bytes`},
 		{"rate without a unit", site + "collector: {rate: {per_client: 50}}\n", `2:32: collector.rate.per_client: "50" is not a rate; write a number per s, m or h, such as 50/s or 100/m`},
 		{"two sinks in one", site + "collector:\n  forward:\n  - kafka: {brokers: ['k:9092']}\n    webhook: {url: http://a.test/, secret: x}\n", `4:5: collector.forward[0]: 2 sinks in one item; write one item for each of nats, kafka, postgres or webhook`},
+		{"two sinks of a name", site + "collector:\n  forward:\n  - webhook: {url: http://a.test/?key=s3cret, secret: x}\n  - webhook: {url: http://a.test, secret: y}\n", `5:5: collector.forward[1]: "webhook:a.test" is collector.forward[0] on line 4 already; give it another stream, topic, table or path: how far a sink has come is kept under that name`},
 		{"sink without its address", site + "collector:\n  forward:\n  - nats: {}\n  - kafka: {topic: x}\n  - postgres: {table: x}\n  - webhook: {}\n", `4:11: collector.forward[0].nats.url: missing; add it: the sink cannot do without
 5:12: collector.forward[1].kafka.brokers: missing; add it: the sink cannot do without
 6:15: collector.forward[2].postgres.dsn: missing; add it: the sink cannot do without

@@ -1,6 +1,9 @@
 package configs
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // fixed are the keys that a proxy acts on once, when it starts.
 var fixed = []struct {
@@ -15,6 +18,8 @@ var fixed = []struct {
 	{"data", func(c *Config) any { return c.Data }},
 	{"proxy_protocol", func(c *Config) any { return c.ProxyProtocol }},
 	{"trusted_proxies", senders},
+	{"collector.forward", sinks},
+	{"collector.backlog", func(c *Config) any { return c.Collector.Backlog }},
 	{"log.level", func(c *Config) any { return c.Log.Level }},
 	{"log.format", func(c *Config) any { return c.Log.Format }},
 }
@@ -25,6 +30,15 @@ func senders(c *Config) any {
 		return ""
 	}
 	return fmt.Sprint(c.TrustedProxies)
+}
+
+// sinks are all that is said of where events go.
+func sinks(c *Config) any {
+	text, err := json.Marshal(c.Collector.Forward)
+	if err != nil {
+		panic(err) // there is nothing that JSON does not have
+	}
+	return string(text)
 }
 
 // NeedsRestart returns a problem for each key of c whose value a proxy that runs

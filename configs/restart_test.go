@@ -20,6 +20,7 @@ func TestNeedsRestart(t *testing.T) {
 	for _, test := range []struct{ name, yaml, want string }{
 		{"the same", "listen: {http: ':8080'}\n", ""},
 		{"what can change", "listen: {http: ':8080'}\ntrusted_proxies: [10.1.0.0/16]\nlog: {query: true}\ntls: {ca: 'https://ca.internal/'}\ncollector: {ip: drop}\n", ""},
+		{"other sinks", "listen: {http: ':8080'}\ncollector: {backlog: 3d, forward: [{kafka: {brokers: ['k:1']}}]}\n", "c.yaml:3:22: collector.backlog" + needsRestart + "\nc.yaml:3:35: collector.forward" + needsRestart},
 		{"a key left out", "log: {query: true}\n", "c.yaml:1:1: listen.http" + needsRestart},
 		{"a key left out of its group", "listen: {grace: 10s}\n", "c.yaml:2:9: listen.http" + needsRestart},
 		{"PROXY headers from others", "listen: {http: ':8080'}\nproxy_protocol: true\ntrusted_proxies: [10.1.0.0/16]\n", "c.yaml:3:17: proxy_protocol" + needsRestart + "\nc.yaml:4:18: trusted_proxies" + needsRestart},

@@ -17,8 +17,9 @@ func (d *decoder) validate(c *Config) {
 		d.site(fmt.Sprintf("sites[%d]", i), &c.Sites[i], owner)
 	}
 	d.certificates(c)
+	first := map[string]string{}
 	for i := range c.Collector.Forward {
-		d.sink(fmt.Sprintf("collector.forward[%d]", i), &c.Collector.Forward[i])
+		d.sink(fmt.Sprintf("collector.forward[%d]", i), &c.Collector.Forward[i], first)
 	}
 }
 
@@ -43,7 +44,8 @@ func (d *decoder) site(path string, s *Site, owner map[string]string) {
 	}
 }
 
-func (d *decoder) sink(path string, s *Sink) {
+// sink checks the sink at path. The first of a name is the path that had it first.
+func (d *decoder) sink(path string, s *Sink, first map[string]string) {
 	d.oneOf(path, s.NATS != nil, s.Kafka != nil, s.Postgres != nil, s.Webhook != nil)
 	if n := s.NATS; n != nil {
 		d.require(path+".nats.url", n.URL != "")
@@ -58,6 +60,12 @@ func (d *decoder) sink(path string, s *Sink) {
 		d.require(path+".webhook.url", w.URL != "")
 		d.require(path+".webhook.secret", w.Secret != "")
 	}
+	name := s.Name()
+	if other := first[name]; other != "" {
+		d.object(path, fmt.Sprintf("%s is %s on line %d already", quote(name), other, d.mark(other).line), "give it another stream, topic, table or path: how far a sink has come is kept under that name")
+		return
+	}
+	first[name] = path
 }
 
 func (d *decoder) oneOf(path string, set ...bool) {

@@ -57,6 +57,9 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
+// Register adds metrics that somebody else keeps.
+func (m *Metrics) Register(more prometheus.Collector) { m.registry.MustRegister(more) }
+
 // Event counts what became of an event.
 func (m *Metrics) Event(site, typ, verdict string) {
 	m.events.WithLabelValues(site, typ, verdict).Inc()

@@ -65,7 +65,7 @@ func (a *answer) figures() (*Figures, error) {
 		Sites: append([]string{}, sites...), Behind: a.at.row,
 		Funnel: s.funnel(), Series: s.types(), Clicks: s.clicks(), Chats: s.chatFigures(), Hours: s.hours, Pages: pages,
 		Losses: s.losses(), Flagged: s.flagged(), Injection: s.injection(),
-		Certificates: []Certificate{}, Upstreams: []Upstream{},
+		Certificates: []Certificate{}, Upstreams: []Upstream{}, Sinks: []Sink{},
 	}
 	return f, nil
 }

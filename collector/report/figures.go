@@ -32,6 +32,7 @@ type Figures struct {
 	Injection    Injection     `json:"injection"`
 	Certificates []Certificate `json:"certificates"` // the caller's
 	Upstreams    []Upstream    `json:"upstreams"`    // the caller's
+	Sinks        []Sink        `json:"sinks"`        // the caller's
 	Previous     *Previous     `json:"previous,omitzero"`
 }
 
@@ -141,6 +142,15 @@ type Upstream struct {
 	Site string `json:"site"`
 	URL  string `json:"url"`
 	Up   bool   `json:"up"`
+}
+
+// Sink is for the caller to fill in.
+type Sink struct {
+	Sink    string `json:"sink"`
+	Backlog int64  `json:"backlog"` // events that it has not taken yet
+	Lag     int64  `json:"lag"`     // age of the oldest of them
+	Lost    int64  `json:"lost"`    // events that grew too old before it had taken them
+	Error   string `json:"error"`   // why the last attempt failed; "" if it did not
 }
 
 // Previous has figures of the range of the same length before.

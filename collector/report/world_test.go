@@ -189,7 +189,7 @@ func (w *world) expect(q Query, got *Figures) *Figures {
 	ref := &reference{query: q, from: got.Since, to: got.Until, start: got.Start, step: got.Step, now: w.now.UnixMilli(),
 		records: w.records(), pages: w.pages, pageLosses: w.lost}
 	want := ref.figures()
-	want.Sites, want.Certificates, want.Upstreams = siteNames, []Certificate{}, []Upstream{}
+	want.Sites, want.Certificates, want.Upstreams, want.Sinks = siteNames, []Certificate{}, []Upstream{}, []Sink{}
 	// Outcomes with the same number are in the order of their names.
 	slices.SortFunc(want.Injection.Series, func(a, b OutcomeSeries) int { return strings.Compare(a.Reason, b.Reason) })
 	if q.Compare {

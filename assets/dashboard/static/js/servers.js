@@ -1,10 +1,12 @@
 import {byID} from "./dom.js";
-import {DAY, away, date, plain} from "./format.js";
+import {DAY, away, count, date, duration, plain} from "./format.js";
 import {Table} from "./table.js";
 
 const SOON = 14 * DAY; // a certificate that is not renewed by then deserves a look
 
-// Servers shows upstreams and certificates at a glance.
+const BEHIND = 60 * 1000; // ms; a sink that takes events is never so late
+
+// Servers shows upstreams, certificates and sinks at a glance.
 export class Servers {
 	constructor() {
 		this.upstreams = new Table(byID("upstreams"), [
@@ -15,12 +17,26 @@ export class Servers {
 			{title: "Host", kind: "head", text: row => plain(row.host), small: row => plain(row.error) || (row.not_after ? "until " + date(row.not_after) : "")},
 			{title: "State", class: "state", text: row => validity(row).text, tone: row => validity(row).tone},
 		], {none: "No certificate: ctlive serves plain HTTP here. Set listen.https for TLS."});
+		this.sinks = new Table(byID("sinks"), [
+			{title: "Sink", kind: "head", text: row => plain(row.sink), small: trouble},
+			{title: "State", class: "state", text: row => row.backlog ? count(row.backlog) + " waiting" : "up to date", tone: row => row.lost ? "bad" : row.error || row.lag > BEHIND ? "warn" : "good"},
+		], {none: "Events stay in the store here. List sinks in collector.forward to have them elsewhere, too."});
 	}
 
-	show({upstreams, certificates}) {
+	show({upstreams, certificates, sinks}) {
 		this.upstreams.show(upstreams);
 		this.certificates.show(certificates);
+		this.sinks.show(sinks);
 	}
+}
+
+// trouble says what a sink has lost, why it takes nothing, and for how long it has not.
+function trouble({lag, lost, error}) {
+	return [
+		lost ? count(lost) + " events grew too old and are lost" : "",
+		plain(error),
+		lag > BEHIND ? "the oldest event has waited for " + duration(lag) : "",
+	].filter(Boolean).join("; ");
 }
 
 function validity({not_after: end, error}) {

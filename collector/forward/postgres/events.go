@@ -1,0 +1,248 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ctlive/collector"
+)
+
+const (
+	eventPage   = 256              // events that a query takes at a time
+	nextPage    = 1000             // at most, for one who follows
+	pageTimeout = 30 * time.Second // of queries that read many rows
+	lookTimeout = 5 * time.Second  // of others
+	lookEvery   = time.Second      // for new rows, on behalf of all who follow
+)
+
+// Events reads the events of all edges. It is what the API and the figures of a dashboard are made
+// of. Its methods are safe for concurrent use.
+//
+// The database is told of events, erasures and pages. Of what was rejected, and of requests that
+// were refused, each edge knows alone.
+type Events struct {
+	pool   *pgxpool.Pool
+	tables tables
+	done   chan struct{}
+	close  func()
+
+	mu     sync.Mutex
+	last   int64 // row of the newest event, as of looked
+	looked time.Time
+}
+
+// Open connects to a database whose tables a [Sink] has made; without them, or with those of another
+// version, it fails. The caller closes it.
+func Open(ctx context.Context, dsn, table string) (*Events, error) {
+	t, err := tablesOf(table)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", dsnError(err))
+	}
+	complete(config.ConnConfig)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	e := &Events{pool: pool, tables: t, done: make(chan struct{})}
+	e.close = sync.OnceFunc(func() { close(e.done); pool.Close() })
+	if err := e.check(ctx); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	return e, nil
+}
+
+func (e *Events) check(ctx context.Context) error {
+	there, err := e.tables.exist(ctx, e.pool)
+	if err == nil && !there {
+		err = fmt.Errorf("%w: the database has no table %s; a proxy makes it when it first forwards an event", ErrLayout, e.tables.named("_layout"))
+	}
+	if err == nil {
+		_, err = e.tables.store(ctx, e.pool)
+	}
+	return err
+}
+
+// Close ends the connections, and those who follow. Closing twice does no harm.
+func (e *Events) Close() { e.close() }
+
+// Done returns a channel that Close closes.
+func (e *Events) Done() <-chan struct{} { return e.done }
+
+// Landed returns nil: the database tells nobody of a commit.
+func (e *Events) Landed() <-chan struct{} { return nil }
+
+// collect returns the rows of a SELECT, of at most timeout.
+func collect[T any](ctx context.Context, e *Events, timeout time.Duration, scan pgx.RowToFunc[T], text string, args ...any) ([]T, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	rows, err := e.pool.Query(ctx, e.tables.sql(text), args...)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	return all, nil
+}
+
+// one returns the only row of a SELECT of one column.
+func one[T any](ctx context.Context, e *Events, timeout time.Duration, text string, args ...any) (value T, err error) {
+	all, err := collect(ctx, e, timeout, pgx.RowTo[T], text, args...)
+	if err != nil {
+		return value, err
+	}
+	return all[0], nil
+}
+
+// where collects the conditions of a query.
+type where struct {
+	terms []string
+	args  []any
+}
+
+// and adds a term, in which each ? stands for one of args.
+func (w *where) and(term string, args ...any) {
+	for _, arg := range args {
+		w.args = append(w.args, arg)
+		term = strings.Replace(term, "?", fmt.Sprintf("$%d", len(w.args)), 1)
+	}
+	w.terms = append(w.terms, term)
+}
+
+func (w *where) String() string {
+	if len(w.terms) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.terms, " AND ")
+}
+
+// whereOf returns the conditions of f.
+func whereOf(f collector.Filter) (w where) {
+	if !f.Since.IsZero() {
+		w.and("e.at >= ?", f.Since)
+	}
+	if !f.Until.IsZero() {
+		w.and("e.at < ?", f.Until)
+	}
+	for _, is := range []struct{ column, value string }{{"site", f.Site}, {"type", f.Type}, {"chat_id", f.Chat}} {
+		if is.value != "" {
+			w.and("e."+is.column+" = ?", storable(is.value))
+		}
+	}
+	if f.Chat != "" {
+		w.and("e.chat_id <> ''") // what the index is of
+	}
+	return w
+}
+
+// Events yields the events that f selects, the oldest first by their own time and, within one
+// millisecond, as their page numbered them. An error ends it. What is stored meanwhile may be seen
+// or not.
+func (e *Events) Events(ctx context.Context, f collector.Filter) iter.Seq2[collector.Record, error] {
+	return func(yield func(collector.Record, error) bool) {
+		var last collector.Record
+		for n := 0; f.Limit == 0 || n < f.Limit; {
+			w, size := whereOf(f), eventPage
+			if f.Limit > 0 {
+				size = min(size, f.Limit-n)
+			}
+			if n > 0 {
+				w.and("(e.at, e.seq, e.row) > (?, ?, ?)", last.At.Time(), last.Seq, last.Row)
+			}
+			page, err := collect(ctx, e, pageTimeout, scanRecord,
+				fmt.Sprintf("%s%s ORDER BY e.at, e.seq, e.row LIMIT %d", selectEvents, w.String(), size), w.args...)
+			if err != nil {
+				yield(collector.Record{}, err)
+				return
+			}
+			for _, last = range page {
+				if !yield(last, nil) {
+					return
+				}
+			}
+			if len(page) < size {
+				return
+			}
+			n += len(page)
+		}
+	}
+}
+
+// After returns the first events behind a row, in the order of their rows.
+func (e *Events) After(ctx context.Context, row int64, limit int) ([]collector.Record, error) {
+	page, _, err := e.behind(ctx, collector.Filter{}, row, limit)
+	return page, err
+}
+
+// Next returns the first events that f selects behind a row, in the order of their rows, and the row
+// to go on from. It sees what was committed a second ago, perhaps later events as well.
+func (e *Events) Next(ctx context.Context, f collector.Filter, after int64) (page []collector.Record, next int64, err error) {
+	end, err := e.lastSeen(ctx)
+	if err != nil || end <= after {
+		return nil, after, err
+	}
+	limit := nextPage
+	if f.Limit > 0 {
+		limit = min(limit, f.Limit)
+	}
+	page, next, err = e.behind(ctx, f, after, limit)
+	if err == nil && len(page) < limit {
+		next = max(next, end)
+	}
+	return page, next, err
+}
+
+// behind returns the first events that f selects behind a row, and the row of the last one.
+func (e *Events) behind(ctx context.Context, f collector.Filter, after int64, limit int) (page []collector.Record, next int64, err error) {
+	w := whereOf(f)
+	w.and("e.row > ?", after)
+	page, err = collect(ctx, e, pageTimeout, scanRecord, fmt.Sprintf("%s%s ORDER BY e.row LIMIT %d", selectEvents, w.String(), limit), w.args...)
+	if err != nil || len(page) == 0 {
+		return nil, after, err
+	}
+	return page, page[len(page)-1].Row, nil
+}
+
+// LastRow returns the row of the event that was stored last, 0 if there is none.
+func (e *Events) LastRow(ctx context.Context) (int64, error) {
+	last, err := one[int64](ctx, e, lookTimeout, `SELECT coalesce((SELECT max(row) FROM {events}), 0)`)
+	if err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last, e.looked = last, time.Now()
+	return last, nil
+}
+
+// lastSeen returns what LastRow has returned to anybody within a second.
+func (e *Events) lastSeen(ctx context.Context) (int64, error) {
+	e.mu.Lock()
+	last, fresh := e.last, time.Since(e.looked) < lookEvery
+	if !fresh {
+		e.looked = time.Now() // others need not look meanwhile
+	}
+	e.mu.Unlock()
+	if fresh {
+		return last, nil
+	}
+	return e.LastRow(ctx)
+}
+
+// Rejected yields nothing: input that is no event stays at the edge that it came to.
+func (e *Events) Rejected(context.Context, collector.Filter) iter.Seq2[collector.Reject, error] {
+	return func(func(collector.Reject, error) bool) {}
+}

@@ -7,7 +7,7 @@ SHELL := bash
 export GOTOOLCHAIN := $(shell GOTOOLCHAIN=auto go version >/dev/null 2>&1 && echo auto || echo local)
 export CGO_ENABLED := 0
 
-MODULES := . assets/build cmd/ctlive/e2e
+MODULES := . assets/build cmd/ctlive/e2e collector/forward/e2e
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -42,6 +42,7 @@ unit: bin/gotestsum
 
 e2e: bin/gotestsum ## the built binary, with browsers and servers
 	cd cmd/ctlive/e2e && $(TESTS) -timeout 10m -parallel 8 ./...
+	cd collector/forward/e2e && $(TESTS) -timeout 10m ./...
 
 fuzz: ## each fuzz target for $(FUZZTIME)
 	.ci/fuzz $(FUZZTIME)
@@ -59,6 +60,7 @@ soak: ## the kill -9 ledgers, 1,000 rounds, and outages of a minute
 	cd cmd/ctlive/e2e && CTLIVE_KILLS=1000 go test -timeout 2h -v -run TestKillLedger ./...
 	CTLIVE_KILLS=1000 go test -timeout 2h -v -run D1Kill ./collector
 	cd cmd/ctlive/e2e && CTLIVE_OUTAGE=1m go test -timeout 15m -v -run 'TestOutage|TestOffline' ./...
+	cd collector/forward/e2e && CTLIVE_INTAKE=10m go test -timeout 30m -v -run Restarts ./...
 
 generate: ## minified scripts and the schema, from their sources
 	go generate ./...

@@ -172,6 +172,7 @@ func (s *Sink) options() []kgo.Opt {
 		kgo.DefaultProduceTopic(s.topic),
 		kgo.AllowAutoTopicCreation(),
 		kgo.DialTimeout(5 * time.Second),
+		kgo.MetadataMinAge(time.Second), // between questions for a partition's new leader: by default five
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), // which every broker and consumer of today reads

@@ -11,7 +11,7 @@ import (
 
 const (
 	dialTime = 5 * time.Second  // for each of the servers
-	ackTime  = 15 * time.Second // for a message
+	ackTime  = 5 * time.Second  // for a message or a question: then it is sent again
 	pingTime = 10 * time.Second // a connection is given up when two pings in a row stay unanswered
 )
 

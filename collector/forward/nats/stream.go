@@ -12,6 +12,8 @@ import (
 
 // ensureStream makes the stream, or checks that the one there keeps what it is given.
 func (s *Sink) ensureStream(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, ackTime) // a server that stops swallows questions
+	defer cancel()
 	stream, err := s.js.Stream(ctx, s.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = s.js.CreateStream(ctx, s.config())

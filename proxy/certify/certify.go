@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ import (
 // Options say which hosts have a certificate and where it comes from.
 type Options struct {
 	Dir       string         // certificates and account keys; made with mode 0700, used by us alone
+	Storage   Storage        // takes their place in Dir, and is shared with other edges; nil: they are in Dir
 	Email, CA string         // of the ACME account, may be empty; URL of the ACME directory, "": Let's Encrypt
 	Roots     *x509.CertPool // trusted for CA; nil: the system's
 	Internal  bool           // an authority of our own in place of CA, for development
@@ -56,6 +58,20 @@ type Options struct {
 	leafLife time.Duration // of what our own authority signs; 0: a week
 }
 
+// Storage is where several edges keep their certificates in common. It does not
+// change while the manager runs, which does not close it. While it does not answer,
+// certificates that this edge has had are served from a copy in Dir, also after a
+// restart; those and their keys have mode 0600. Errors that say nothing of a key
+// are [ErrStorage].
+type Storage interface {
+	certmagic.Storage
+	certmagic.TryLocker
+}
+
+// ErrStorage says that the shared storage does not do what it should. Nothing
+// follows from it for the certificates.
+var ErrStorage = errors.New("the shared storage of certificates failed")
+
 // A Site is the hosts of one site of the proxy.
 type Site struct {
 	Hosts             []string // canonical names or IP addresses; "*": every host that no site lists
@@ -75,7 +91,9 @@ type Manager struct {
 	dir     string
 	log     *slog.Logger
 	zap     *zap.Logger
-	storage *certmagic.FileStorage
+	storage certmagic.Storage
+	local   certmagic.Storage // copies of what is in storage; nil: storage is on this machine
+	peers   *peers            // nil: no other edge uses storage
 	cache   *certmagic.Cache
 	plan    atomic.Pointer[plan]
 	issuing *rate.Limiter // of our own authority, for unlisted names
@@ -142,6 +160,10 @@ func newManager(o Options) *Manager {
 		slots:   make(chan struct{}, maxOrders),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	if o.Storage != nil {
+		m.storage, m.local = o.Storage, &certmagic.FileStorage{Path: filepath.Join(o.Dir, "shared")}
+		m.peers = &peers{ctx: m.ctx, storage: m.storage, folder: m.challengeFolder}
+	}
 	m.pace.Store(int64(slowest))
 	m.cache = certmagic.NewCache(m.cacheOptions(slowest))
 	return m
@@ -215,6 +237,9 @@ func (m *Manager) Close() error {
 	}
 	m.cancel()
 	m.running.Wait()
+	if m.peers != nil {
+		m.peers.close()
+	}
 	m.cache.Stop()
 	certmagic.CleanUpOwnLocks(context.Background(), m.zap)
 	if p := m.plan.Load(); p != nil && p.ask != nil {

@@ -164,13 +164,13 @@ func forChallenge(hello *tls.ClientHelloInfo) bool {
 	return len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == acmez.ACMETLS1Protocol
 }
 
-// challengeCertificate answers a pending challenge of our own.
+// challengeCertificate answers a pending challenge.
 func (m *Manager) challengeCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	pending, ok := certmagic.GetACMEChallenge(hello.ServerName)
+	pending, ok := m.pending(contextOf(hello), hello.ServerName)
 	if !ok || pending.Type != acme.ChallengeTypeTLSALPN01 {
 		return nil, nil
 	}
-	return m.plan.Load().config.GetCertificate(hello)
+	return acmez.TLSALPN01ChallengeCert(pending)
 }
 
 // Covers reports whether the certificate that serverName gets, "" for a

@@ -15,6 +15,7 @@ const (
 	maxOrders = 8               // at a time; certmagic begins ten in ten seconds for an account
 	orderTime = 3 * time.Minute // for one try, once it has begun
 	glance    = 5 * time.Second // between two looks for hosts that lack a certificate
+	storeWait = 5 * time.Second // until a host tries again whose storage failed: no authority was asked
 )
 
 // again is how long a host waits after its first failure, its second and so on:
@@ -156,6 +157,9 @@ func (m *Manager) settle(h *host, issuer string, err error) {
 			m.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: h.name, IssuerKey: h.issuer}})
 		}
 		h.issuer, h.failed, h.next = issuer, 0, time.Time{}
+	case errors.Is(err, ErrStorage):
+		h.tried = time.Now()
+		h.next = h.tried.Add(storeWait)
 	case m.ctx.Err() == nil:
 		wait := again[min(h.failed, len(again)-1)]
 		h.tried = time.Now()
@@ -186,6 +190,7 @@ func (m *Manager) fetch(ctx context.Context, p *plan, name string) error {
 	switch config := p.configFor(cert); {
 	case errors.Is(err, fs.ErrNotExist):
 		err = config.ObtainCertSync(ctx, name)
+	case errors.Is(err, ErrStorage): // it may be there
 	case err != nil: // it is there, but damaged
 		err = config.RenewCertSync(ctx, name, true)
 	case cert.Expired(): // one that is only due serves until keepRenewed has its successor

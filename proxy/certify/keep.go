@@ -1,6 +1,8 @@
 package certify
 
 import (
+	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -144,10 +146,15 @@ func (m *Manager) checkStorage() {
 	}
 }
 
-// stored reports whether the storage has the certificate and the key of h.
+// stored reports whether the storage has the certificate and the key of h, or
+// cannot tell.
 func (m *Manager) stored(h host) bool {
-	keys := certmagic.StorageKeys
-	return m.storage.Exists(m.ctx, keys.SiteCert(h.issuer, h.name)) && m.storage.Exists(m.ctx, keys.SitePrivateKey(h.issuer, h.name))
+	for _, key := range []string{certmagic.StorageKeys.SiteCert(h.issuer, h.name), certmagic.StorageKeys.SitePrivateKey(h.issuer, h.name)} {
+		if _, err := m.storage.Stat(m.ctx, key); errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *Manager) present(h host) bool {
@@ -155,20 +162,27 @@ func (m *Manager) present(h host) bool {
 	return ok && h.issuer == m.plan.Load().issuerKey()
 }
 
-// keepClean removes from the storage what is long expired.
+// keepClean removes from the storage, and its copy, what is long expired.
 func (m *Manager) keepClean() {
 	for {
-		err := certmagic.CleanStorage(m.ctx, m.storage, certmagic.CleanStorageOptions{
-			Logger: m.zap, Interval: cleanEvery,
-			OCSPStaples: true, ExpiredCerts: true, ExpiredCertGracePeriod: expiredStay,
-		})
-		if err != nil && m.ctx.Err() == nil {
-			m.log.Warn("clean the storage of certificates", "error", err)
+		if m.local != nil {
+			m.clean(m.local)
 		}
+		m.clean(m.storage)
 		select {
 		case <-time.After(cleanEvery / 4): // others may have cleaned between
 		case <-m.ctx.Done():
 			return
 		}
+	}
+}
+
+func (m *Manager) clean(storage certmagic.Storage) {
+	err := certmagic.CleanStorage(m.ctx, storage, certmagic.CleanStorageOptions{
+		Logger: m.zap, Interval: cleanEvery,
+		OCSPStaples: true, ExpiredCerts: true, ExpiredCertGracePeriod: expiredStay,
+	})
+	if err != nil && m.ctx.Err() == nil {
+		m.log.Warn("clean the storage of certificates", "error", err)
 	}
 }

@@ -91,7 +91,7 @@ func (m *Manager) askerFor(u *url.URL) *asker {
 // configure makes the three configurations of certmagic, all on our cache.
 func (m *Manager) configure(p *plan) {
 	base := certmagic.Config{
-		Storage: m.storage, Logger: m.zap,
+		Storage: m.storage, LocalCache: m.local, Logger: m.zap,
 		OnEvent: m.onEvent, ShouldEmitFunc: worthAnEvent,
 		DisableARI: p.root != nil, // which only an ACME server has
 	}
@@ -116,8 +116,8 @@ func (m *Manager) issuer(p *plan) certmagic.Issuer {
 		// certmagic tries to listen there, finds us, and leaves the answer to us.
 		ListenHost: p.ListenHost, AltHTTPPort: p.HTTPPort, AltTLSALPNPort: p.TLSPort,
 		DisableHTTPChallenge: p.HTTPPort == 0, DisableTLSALPNChallenge: p.TLSPort == 0,
-		// No other process answers for us: the tokens need not be on disk.
-		DisableDistributedSolvers: true,
+		// Where no other edge answers for us, the tokens need not be on disk.
+		DisableDistributedSolvers: m.peers == nil,
 	})
 }
 

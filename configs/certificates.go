@@ -16,6 +16,9 @@ func (d *decoder) certificates(c *Config) {
 	if t := &c.TLS; t.Internal && (t.Email != "" || t.CARoot != "" || t.CA != publicCA) {
 		d.object("tls.internal", "the local CA stands in for tls.ca, but email, ca or ca_root is set", "remove those, or set internal: false")
 	}
+	if c.TLS.Internal && c.TLS.Storage != "" {
+		d.object("tls.storage", "the local CA is of this machine alone", "remove this, or set internal: false")
+	}
 	if c.Listen.HTTPS == "" {
 		d.unusedTLS(c)
 		return
@@ -29,7 +32,7 @@ func (d *decoder) certificates(c *Config) {
 // none.
 func (d *decoder) unusedTLS(c *Config) {
 	const message, fix = "nothing listens for TLS", `set listen.https: ":443", or remove this`
-	if t := c.TLS; t.Internal || t.Email != "" || t.OnDemand.Ask != "" {
+	if t := c.TLS; t.Internal || t.Email != "" || t.Storage != "" || t.OnDemand.Ask != "" {
 		d.object("tls", message, fix)
 	}
 	for i, s := range c.Sites {

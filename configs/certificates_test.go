@@ -24,6 +24,7 @@ func TestCertificateProblems(t *testing.T) {
 		{"every host with one certificate", https + hosts("'*'", own), ""},
 		{"every host without TLS", hosts("'*'", ""), ""},
 		{"two CAs", https + "tls: {internal: true, email: ops@example.com}\n" + hosts("a.test", ""), `2:17: tls.internal: the local CA stands in for tls.ca, but email, ca or ca_root is set; remove those, or set internal: false`},
+		{"a local CA for several edges", https + "tls: {internal: true, storage: '${TOKEN}'}\n" + hosts("a.test", ""), `2:32: tls.storage: the local CA is of this machine alone; remove this, or set internal: false`},
 		{"the default CA spelled out", https + "tls: {internal: true, ca: 'https://acme-v02.api.letsencrypt.org/directory'}\n" + hosts("a.test", ""), ""},
 		{"certificates for nobody", "tls: {email: ops@example.com}\n" + hosts("a.test", own), `1:6: tls: nothing listens for TLS; set listen.https: ":443", or remove this
 2:55: sites[0].tls: nothing listens for TLS; set listen.https: ":443", or remove this`},

@@ -61,6 +61,7 @@ type TLS struct {
 	CA       string   `yaml:"ca" is:"url"`        // ACME directory
 	CARoot   string   `yaml:"ca_root" is:"file?"` // PEM file
 	Internal bool     `yaml:"internal"`
+	Storage  string   `yaml:"storage" is:"secret?"` // DSN of the database that edges share; empty: Data
 	OnDemand OnDemand `yaml:"on_demand"`
 }
 

@@ -16,6 +16,7 @@ var fixed = []struct {
 	{"admin.listen", func(c *Config) any { return c.Admin.Listen }},
 	{"admin.token", func(c *Config) any { return c.Admin.Token }},
 	{"data", func(c *Config) any { return c.Data }},
+	{"tls.storage", func(c *Config) any { return c.TLS.Storage }},
 	{"proxy_protocol", func(c *Config) any { return c.ProxyProtocol }},
 	{"trusted_proxies", senders},
 	{"collector.forward", sinks},

@@ -24,9 +24,9 @@ func TestNeedsRestart(t *testing.T) {
 		{"a key left out", "log: {query: true}\n", "c.yaml:1:1: listen.http" + needsRestart},
 		{"a key left out of its group", "listen: {grace: 10s}\n", "c.yaml:2:9: listen.http" + needsRestart},
 		{"PROXY headers from others", "listen: {http: ':8080'}\nproxy_protocol: true\ntrusted_proxies: [10.1.0.0/16]\n", "c.yaml:3:17: proxy_protocol" + needsRestart + "\nc.yaml:4:18: trusted_proxies" + needsRestart},
-		{"all", "listen: {http: ':81', https: ':443', grace: 20s}\nadmin: {listen: '[::1]:9180', token: '${ADMIN_TOKEN}'}\ndata: /x\ntls: {internal: true}\nlog: {level: debug, format: json}\n", strings.Join([]string{
+		{"all", "listen: {http: ':81', https: ':443', grace: 20s}\nadmin: {listen: '[::1]:9180', token: '${ADMIN_TOKEN}'}\ndata: /x\ntls: {ca: 'https://ca.internal/', storage: s}\nlog: {level: debug, format: json}\n", strings.Join([]string{
 			"c.yaml:2:16: listen.http", "c.yaml:2:30: listen.https", "c.yaml:2:45: listen.grace",
-			"c.yaml:3:17: admin.listen", "c.yaml:3:38: admin.token", "c.yaml:4:7: data", "c.yaml:6:14: log.level", "c.yaml:6:29: log.format", "",
+			"c.yaml:3:17: admin.listen", "c.yaml:3:38: admin.token", "c.yaml:4:7: data", "c.yaml:5:44: tls.storage", "c.yaml:6:14: log.level", "c.yaml:6:29: log.format", "",
 		}, needsRestart+"\n")},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -11,7 +11,25 @@ import (
 	"ctlive/configs"
 	"ctlive/proxy"
 	"ctlive/proxy/certify"
+	"ctlive/proxy/certify/postgres"
 )
+
+// openCertificates opens what handshakes are answered with, and for that the
+// storage that edges share.
+func (s *service) openCertificates(c *configs.Config) error {
+	if c.TLS.Storage != "" {
+		shared, err := postgres.New(postgres.Options{DSN: c.TLS.Storage, Logger: s.log})
+		if err != nil {
+			return fmt.Errorf("tls.storage: %w", err)
+		}
+		s.shared = shared
+	}
+	o, err := s.certificates(c)
+	if err == nil {
+		s.certs, err = certify.New(o)
+	}
+	return err
+}
 
 // certificates says where the certificates of c come from.
 func (s *service) certificates(c *configs.Config) (certify.Options, error) {
@@ -21,6 +39,9 @@ func (s *service) certificates(c *configs.Config) (certify.Options, error) {
 		Internal: c.TLS.Internal, Ask: c.TLS.OnDemand.Ask,
 		HTTPPort: proxy.Port(s.sockets.HTTP), TLSPort: proxy.Port(s.sockets.HTTPS), ListenHost: host, Logger: s.log,
 		Event: s.certificateEvent,
+	}
+	if s.shared != nil {
+		o.Storage = s.shared
 	}
 	for _, site := range c.Sites {
 		o.Sites = append(o.Sites, certify.Site{Hosts: site.Hosts, CertFile: site.TLS.Cert, KeyFile: site.TLS.Key})

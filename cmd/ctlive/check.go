@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ctlive/configs"
+	"ctlive/proxy/certify/postgres"
 )
 
 func checkCommand() *cobra.Command {
@@ -55,6 +56,9 @@ type inspection struct {
 func inspect(c *configs.Config, now time.Time) *inspection {
 	in := &inspection{config: c, now: now, problems: c.Unsupported()}
 	in.authority()
+	if dsn := c.TLS.Storage; dsn != "" && postgres.Check(dsn) != nil {
+		in.problem("tls.storage", "the value is no address of a PostgreSQL database", "write one such as postgres://user:password@host:5432/database?sslmode=verify-full")
+	}
 	for i, s := range c.Sites {
 		path := fmt.Sprintf("sites[%d]", i)
 		if _, err := newListener(s); err != nil {

@@ -16,6 +16,7 @@ import (
 	"ctlive/configs"
 	"ctlive/proxy"
 	"ctlive/proxy/certify"
+	"ctlive/proxy/certify/postgres"
 )
 
 // service is a proxy with its store, its certificates and its sockets, ready to
@@ -26,6 +27,7 @@ type service struct {
 	keys    *collector.Keys
 	sockets *proxy.Sockets
 	certs   *certify.Manager // nil without TLS
+	shared  *postgres.Store  // of certs; nil: they are in the data folder
 	metrics *proxy.Metrics
 	figures *report.Report // nil while they cannot be opened
 	front   *proxy.Switch
@@ -62,11 +64,7 @@ func (s *service) open(c *configs.Config) (err error) {
 		return err
 	}
 	if c.Listen.HTTPS != "" {
-		o, err := s.certificates(c)
-		if err != nil {
-			return err
-		}
-		if s.certs, err = certify.New(o); err != nil {
+		if err := s.openCertificates(c); err != nil {
 			return err
 		}
 	}
@@ -168,6 +166,9 @@ func (s *service) Close() error {
 	}
 	if s.certs != nil {
 		errs = append(errs, s.certs.Close())
+	}
+	if s.shared != nil {
+		errs = append(errs, s.shared.Close())
 	}
 	if s.sockets != nil {
 		s.sockets.Close()

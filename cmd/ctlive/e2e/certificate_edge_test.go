@@ -20,6 +20,7 @@ type edge struct {
 	ca         *authority
 	http, tls  int    // ports; http 0: no such listener
 	hosts, ask string // YAML list; URL or ""
+	storage    string // DSN, or ""
 	origin     *origin
 	data       string
 	oneOfTwo   bool // ca can validate by one of the two challenges on offer
@@ -83,11 +84,11 @@ func (e *edge) yaml() string {
 admin: {listen: "127.0.0.1:0"}
 data: %s
 log: {format: json, access: true}
-tls: {ca: %s, ca_root: %s, on_demand: {ask: %q}}
+tls: {ca: %s, ca_root: %s, storage: %q, on_demand: {ask: %q}}
 sites:
   - hosts: %s
     to: [%s]
-`, plain, loopback(e.tls), e.data, e.ca.directory, e.ca.root, e.ask, e.hosts, e.origin.url)
+`, plain, loopback(e.tls), e.data, e.ca.directory, e.ca.root, e.storage, e.ask, e.hosts, e.origin.url)
 }
 
 // shake does a handshake as name and returns the certificate, which a browser

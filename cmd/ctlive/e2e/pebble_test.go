@@ -34,6 +34,8 @@ type authority struct {
 	posts            atomic.Int64 // all there were: no account and no order can be had without one
 	down             atomic.Bool  // connections break as soon as something is asked
 	mute             atomic.Bool  // nothing is answered, connections stay
+	asked            atomic.Int64 // requests
+	pause            sync.RWMutex // while it is locked, requests wait
 }
 
 // startAuthority starts an authority that validates names on the ports given and
@@ -94,6 +96,9 @@ func (a *authority) front(pebble string, trust http.RoundTripper) http.Handler {
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.asked.Add(1)
+		a.pause.RLock()
+		a.pause.RUnlock()
 		if a.down.Load() {
 			panic(http.ErrAbortHandler)
 		}

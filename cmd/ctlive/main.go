@@ -66,7 +66,7 @@ func newRoot() *cobra.Command {
 		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 		Args:              cobra.NoArgs,
 	}
-	root.AddCommand(runCommand(), demoCommand(), reloadCommand(), checkCommand(), explainCommand(), injectCommand(), eventsCommand(), statsCommand(), rejectedCommand(), backupCommand(), eraseCommand(), versionCommand())
+	root.AddCommand(runCommand(), demoCommand(), reloadCommand(), checkCommand(), explainCommand(), injectCommand(), eventsCommand(), statsCommand(), rejectedCommand(), backupCommand(), eraseCommand(), dashboardCommand(), versionCommand())
 	return root
 }
 

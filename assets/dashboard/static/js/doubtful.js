@@ -38,6 +38,9 @@ const LOSSES = {
 	duplicate_key: "a member name comes twice",
 };
 
+const NO_LOSS = "Nothing was rejected or lost in this range.";
+const NO_LOSS_OF_EDGES = "Nothing was lost in the pages in this range. What ctlive rejected is on each edge’s own dashboard.";
+
 // Doubtful shows what was lost and what is stored but may be no visitor's.
 export class Doubtful {
 	constructor() {
@@ -45,7 +48,7 @@ export class Doubtful {
 			{title: "Reason", kind: "head", text: row => plain(row.reason), small: row => LOSSES[row.reason] ?? ""},
 			{title: "Where", text: row => row.where === "page" ? "in the page" : "by ctlive"},
 			{title: "Number", kind: "number", text: row => count(row.n)},
-		], {none: "Nothing was rejected or lost in this range."});
+		], {none: NO_LOSS});
 		this.flags = new Table(byID("flags"), [
 			{title: "Flag", kind: "head", text: row => row.name, small: row => FLAGS[row.name] ?? ""},
 			{title: "Counted", text: row => row.counted ? "yes" : "no"},
@@ -53,8 +56,8 @@ export class Doubtful {
 		], {none: "No event is doubtful in this range."});
 	}
 
-	show({losses, flagged}, asked) {
-		this.losses.show([...losses].sort((a, b) => b.n - a.n));
+	show({losses, flagged, shared}, asked) {
+		this.losses.show([...losses].sort((a, b) => b.n - a.n), shared ? NO_LOSS_OF_EDGES : NO_LOSS);
 		const left = name => ["untrusted", "bot", "prerender"].includes(name) && !asked.flagged;
 		this.flags.show(Object.entries(flagged).filter(([, n]) => n).map(([name, n]) => ({name: plain(name), n, counted: !left(name)})));
 	}

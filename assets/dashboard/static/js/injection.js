@@ -29,6 +29,9 @@ const REASONS = {
 	"broken": "its encoding is corrupt",
 };
 
+const NO_PAGES = "No page has come through ctlive in this range. Open one of your site through it.";
+const NO_PAGES_OF_EDGES = "No edge has told of pages in this range.";
+
 // Injection shows what became of the pages, and how far the listener got in them.
 export class Injection {
 	constructor() {
@@ -36,7 +39,7 @@ export class Injection {
 			{title: "Result", kind: "head", text: row => name(row), small: row => REASONS[row.reason || row.result] ?? "", bar: row => row.n / row.most},
 			{title: "Pages", kind: "number", text: row => count(row.n)},
 			{title: "Share", kind: "number", class: "part", text: row => share(row.n, row.all)},
-		], {attributes: row => ({"data-tone": row.tone}), none: "No page has come through ctlive in this range. Open one of your site through it."});
+		], {attributes: row => ({"data-tone": row.tone}), none: NO_PAGES});
 		this.reach = ["Injected", "Listener ran", "Library loaded"].map(title => ({title, value: el("span", {class: "value"}, "–"), note: el("span", {class: "note"})}));
 		byID("reach").replaceChildren(...this.reach.map(({title, value, note}) => el("div", {}, el("dt", {}, title), el("dd", {}, value, note))));
 		this.plot = new Plot(byID("injection-plot"), {});
@@ -52,7 +55,7 @@ export class Injection {
 		const lines = together(report.injection.series);
 		const drawn = lines.map(line => line.name);
 		this.reasons.show([...results].sort((a, b) => (b.result === "injected") - (a.result === "injected") || b.n - a.n)
-			.map(row => ({...row, most, all, tone: drawn.includes(name(row)) ? drawn.indexOf(name(row)) : DRAWN})));
+			.map(row => ({...row, most, all, tone: drawn.includes(name(row)) ? drawn.indexOf(name(row)) : DRAWN})), report.shared ? NO_PAGES_OF_EDGES : NO_PAGES);
 		const values = [[injected, "pages"], [listener, injected ? share(Math.min(listener, injected), injected) + " of the injected" : "page views"], [loaded, listener ? share(loaded, listener) + " of those" : "page views"]];
 		values.forEach(([n, note], i) => {
 			say(this.reach[i].value, big(n));

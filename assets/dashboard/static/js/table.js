@@ -11,19 +11,22 @@ import {el, mark, say} from "./dom.js";
 //	tone   (row) → "good", "warn" or "bad", optional
 //	kind   "head" for the row's own heading, "number", or nothing
 //
-// attributes (row) → attributes of the row; none is said when there are no rows.
+// attributes (row) → attributes of the row; none is said when there are no rows,
+// unless show is given something else to say.
 export class Table {
 	constructor(table, columns, {attributes = () => ({}), none = ""} = {}) {
 		this.table = table;
 		this.columns = columns;
 		this.attributes = attributes;
 		this.body = el("tbody");
+		this.empty = none;
 		this.none = el("p", {class: "none", hidden: ""}, none);
 		table.replaceChildren(el("thead", {}, el("tr", {}, ...columns.map(heading))), this.body);
 		table.after(this.none);
 	}
 
-	show(rows) {
+	show(rows, none = this.empty) {
+		say(this.none, none);
 		while (this.body.rows.length > rows.length) this.body.lastChild.remove();
 		rows.forEach((row, i) => this.fill(this.body.rows[i] ?? this.body.appendChild(this.line()), row));
 		this.table.hidden = rows.length === 0;

@@ -132,10 +132,10 @@ func (w *where) String() string {
 // whereOf returns the conditions of f.
 func whereOf(f collector.Filter) (w where) {
 	if !f.Since.IsZero() {
-		w.and("e.at >= ?", f.Since)
+		w.and("e.at >= ?", f.Since.Truncate(time.Millisecond))
 	}
 	if !f.Until.IsZero() {
-		w.and("e.at < ?", f.Until)
+		w.and("e.at < ?", f.Until.Truncate(time.Millisecond))
 	}
 	for _, is := range []struct{ column, value string }{{"site", f.Site}, {"type", f.Type}, {"chat_id", f.Chat}} {
 		if is.value != "" {

@@ -72,8 +72,7 @@ func open(t testing.TB) (*Sink, *Events) {
 	t.Helper()
 	dsn := server(t).Database(t)
 	s := openSink(t, dsn)
-	send(t, s, nil) // makes the tables
-	if err := s.connect(t.Context()); err != nil {
+	if err := s.connect(t.Context()); err != nil { // makes the tables
 		t.Fatal(err)
 	}
 	return s, openEvents(t, dsn)

@@ -1,10 +1,6 @@
 package postgres
 
-import (
-	"time"
-
-	"github.com/jackc/pgx/v5/pgtype"
-)
+import "github.com/jackc/pgx/v5/pgtype"
 
 // instant is a timestamptz in Unix milliseconds.
 type instant int64
@@ -17,5 +13,3 @@ func (i *instant) ScanTimestamptz(v pgtype.Timestamptz) error {
 	}
 	return nil
 }
-
-func timeOf(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

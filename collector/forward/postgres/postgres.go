@@ -22,7 +22,8 @@
 //
 // An event is stored once for each site and id, for as long as its row is there. Sending ends with a
 // commit that waits for the server's disk, whatever the database's synchronous_commit says; a server
-// that runs with fsync=off promises nothing, and the log tells so. Rows are numbered in the order of
+// that runs with fsync=off promises nothing, and the log tells so; a standby that takes over has what
+// the server was set up to wait for. Rows are numbered in the order of
 // commits, so that a reader behind a cursor misses none: transactions that number rows exclude one
 // another, for the time of one INSERT.
 //
@@ -34,6 +35,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,9 +58,9 @@ var errDSN = errors.New("the DSN is not understood: write postgres://USER:PASSWO
 
 // Options says where events go.
 type Options struct {
-	DSN    string // a URL or key=value pairs, as for psql; several hosts are tried in turn
-	Table  string // of events: NAME or SCHEMA.NAME
-	Logger *slog.Logger
+	DSN    string       // a URL or key=value pairs, as for psql; several hosts are tried in turn
+	Table  string       // of events: NAME or SCHEMA.NAME
+	Logger *slog.Logger // nil: nothing is told
 }
 
 // Sink writes to one table. It is used by one goroutine at a time.
@@ -82,7 +84,7 @@ func New(o Options) (*Sink, error) {
 		return nil, fmt.Errorf("postgres: %w", dsnError(err))
 	}
 	complete(config)
-	return &Sink{config: config, tables: t, log: o.Logger}, nil
+	return &Sink{config: config, tables: t, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler))}, nil
 }
 
 // dsnError returns errDSN, with the file that could not be read if that is what is wrong.

@@ -323,7 +323,6 @@ func TestTablesInASchema(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			s.warned = true
 			defer s.Close()
 			if err := s.Send(t.Context(), someEvents(fmt.Sprint(i), 5)); err != nil {
 				t.Error(err)

@@ -112,9 +112,11 @@ func (s *Server) Start() error {
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", "data", "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off")
 	cmd.Dir, cmd.SysProcAttr, cmd.Stdout, cmd.Stderr = s.dir, s.attr, log, log
-	if s.running, err = run(cmd); err != nil {
+	r, err := run(cmd)
+	if err != nil {
 		return err
 	}
+	s.running = r
 	for end := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
 		if err = s.ping(); err == nil {
 			return nil

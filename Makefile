@@ -13,7 +13,7 @@ COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 4s
 
-.PHONY: build demo test unit e2e fuzz lint bench load soak generate install race
+.PHONY: build demo test unit e2e fuzz lint bench microbench load soak generate install race
 
 build: ## the static binary, bin/ctlive
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ctlive ./cmd/ctlive
@@ -50,7 +50,10 @@ fuzz: ## each fuzz target for $(FUZZTIME)
 race: ## unit tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
-bench: ## the hot paths: time, memory and allocations
+bench: ## ctlive beside nginx, Apache, HAProxy and Caddy, in less than 15 minutes
+	go run ./cmd/ctlive-bench compare
+
+microbench: ## the hot paths: time, memory and allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
 load: ## event intake through the built program, with the store checked afterwards

@@ -33,12 +33,17 @@ type child struct {
 
 // start starts a process that ctx ends at the latest.
 func start(ctx context.Context, log, binary string, args ...string) (*child, error) {
+	return launch(exec.CommandContext(ctx, binary, args...), log)
+}
+
+// launch starts cmd, with its stderr in a file.
+func launch(cmd *exec.Cmd, log string) (*child, error) {
 	stderr, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
 	defer stderr.Close()
-	c := &child{cmd: exec.CommandContext(ctx, binary, args...), log: log, ended: make(chan struct{})}
+	c := &child{cmd: cmd, log: log, ended: make(chan struct{})}
 	c.cmd.Stderr = stderr
 	if err := c.cmd.Start(); err != nil {
 		return nil, err

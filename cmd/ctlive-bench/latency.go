@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"math/bits"
 	"time"
@@ -45,6 +47,38 @@ func (l *latencies) quantile(q float64) time.Duration {
 		rank -= uint64(n)
 	}
 	return l.longest
+}
+
+// latenciesWire is how latencies go to another process: only the buckets that hold any.
+type latenciesWire struct {
+	Counts  map[int]uint32 `json:"counts"`
+	Longest time.Duration  `json:"longest"`
+}
+
+func (l *latencies) MarshalJSON() ([]byte, error) {
+	wire := latenciesWire{map[int]uint32{}, l.longest}
+	for i, n := range l.counts {
+		if n > 0 {
+			wire.Counts[i] = n
+		}
+	}
+	return json.Marshal(wire)
+}
+
+func (l *latencies) UnmarshalJSON(b []byte) error {
+	var wire latenciesWire
+	if err := json.Unmarshal(b, &wire); err != nil {
+		return err
+	}
+	*l = latencies{longest: wire.Longest}
+	for i, n := range wire.Counts {
+		if i < 0 || i >= buckets {
+			return fmt.Errorf("latencies have no bucket %d", i)
+		}
+		l.counts[i] = n
+		l.n += uint64(n)
+	}
+	return nil
 }
 
 // bucket returns the place of d. Durations below 128 ns have one each; of those above, each power of

@@ -2,8 +2,9 @@
 // on this machine, with traffic over loopback.
 //
 // Each subcommand is one question and has a file of its own. They share child.go (processes that are
-// started, watched and ended), load.go (the generator), latency.go (the histogram) and report.go (the
-// figures). The figures go to stdout, as Markdown or JSON, and what is being done to stderr. The exit
+// started, watched and ended), latency.go (the histogram) and report.go (tables). events has its
+// generator in load.go. compare has the servers in rival/, and two processes of this program besides:
+// origin.go and generator.go, which does what job.go says. The figures go to stdout, as Markdown or JSON, and what is being done to stderr. The exit
 // status is 1 when a figure could not be had or cannot be trusted.
 //
 // Generator and program share the processors, so figures are worth something only beside the CPU time
@@ -30,7 +31,7 @@ func main() {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(eventsCommand())
+	root.AddCommand(eventsCommand(), compareCommand(), originCommand(), generateCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "ctlive-bench:", err)
 		stop()

@@ -341,7 +341,7 @@ func (b *bench) measureAll(ctx context.Context, secure bool) error {
 
 // slice returns the job of a slice.
 func (b *bench) slice(s *server, t traffic, size int) job {
-	j := job{target: s.target, Connections: t.Connections, Rate: t.Rate, For: b.o.slice}
+	j := job{target: s.target, Connections: t.Connections, Rate: t.Rate, For: b.o.slice, Warm: documentPath(b.o.sizes[0])}
 	j.Path = documentPath(size)
 	if t.Rate > 0 {
 		j.For *= 2

@@ -43,11 +43,7 @@ func generate(ctx context.Context, in *json.Decoder, out *json.Encoder) error {
 		if err := errors.Join(out.Encode(outcome{}), in.Decode(&begin)); err != nil {
 			return err
 		}
-		work := j.run
-		if j.Pace > 0 {
-			work = j.crawl
-		}
-		result := work(ctx, all)
+		result := j.work()(ctx, all)
 		all.close()
 		if err := out.Encode(result); err != nil {
 			return err

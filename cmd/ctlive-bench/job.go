@@ -22,6 +22,7 @@ type job struct {
 	Connections int           `json:"connections"`
 	For         time.Duration `json:"for"`  // in which requests begin; each is then answered in full
 	Rate        int           `json:"rate"` // requests a second, whenever answers come; 0: the next one when one is answered
+	Warm        string        `json:"warm"` // path to ask for before, on each connection; empty: none
 	Pace        int           `json:"pace"` // bytes a second that each connection reads; 0: whatever comes
 }
 
@@ -33,7 +34,15 @@ type outcome struct {
 	Error    string        `json:"error"`
 }
 
-// connect makes the connections, with one request on each.
+// work returns what the job does over its connections.
+func (j job) work() func(context.Context, browsers) outcome {
+	if j.Pace > 0 {
+		return j.crawl
+	}
+	return j.run
+}
+
+// connect makes the connections.
 func (j job) connect(ctx context.Context) (browsers, error) {
 	all := make(browsers, j.Connections)
 	err := all.each(func(i int) error {
@@ -42,10 +51,10 @@ func (j job) connect(ctx context.Context) (browsers, error) {
 			return err
 		}
 		all[i] = b
-		if j.Pace > 0 {
+		if j.Warm == "" {
 			return nil
 		}
-		return j.get(b, documentPath(documentSizes[0]), io.Discard)
+		return j.get(b, j.Warm, io.Discard)
 	})
 	if err != nil {
 		all.close()

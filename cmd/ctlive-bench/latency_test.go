@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -85,4 +86,24 @@ func Example() {
 	// Output:
 	// 50ms 100ms 100ms
 	// 0s
+}
+
+// What goes to another process arrives there.
+func TestLatenciesWire(t *testing.T) {
+	var sent, got latencies
+	for i := range 1000 {
+		sent.add(time.Duration(i*i) * time.Microsecond)
+	}
+	wire, err := json.Marshal(&sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(wire, &got); err != nil || got != sent {
+		t.Errorf("%d durations in place of %d, %v", got.n, sent.n, err)
+	}
+	for _, bad := range []string{`{"counts":{"-1":1}}`, `{"counts":{"99999":1}}`} {
+		if err := json.Unmarshal([]byte(bad), &got); err == nil {
+			t.Errorf("no error for %s", bad)
+		}
+	}
 }

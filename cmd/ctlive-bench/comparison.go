@@ -31,44 +31,6 @@ func (t traffic) String() string {
 	return fmt.Sprintf("%s, %d connections, saturated", name, t.Connections)
 }
 
-// cellKey is what a figure is of.
-type cellKey struct {
-	rival   string
-	coding  string
-	size    int // KB
-	traffic traffic
-}
-
-// cell holds the slices of one kind together.
-type cell struct {
-	requests int
-	cpu      time.Duration
-	elapsed  time.Duration
-	times    latencies
-	peak     int64 // bytes, in the first slice: later on a server keeps what others took
-	errs     []string
-}
-
-func (c *cell) add(o outcome, cpu time.Duration, peak int64) {
-	c.requests += o.Requests
-	c.cpu += cpu
-	c.elapsed += o.Elapsed
-	c.times.merge(o.Times)
-	if c.peak == 0 {
-		c.peak = peak
-	}
-}
-
-// Figures of a cell; 0 if there are none.
-func (c *cell) cpuMicros() float64 { return micros(c.cpu) / max(1, float64(c.requests)) }
-func (c *cell) perSecond() float64 {
-	if c.requests == 0 {
-		return 0
-	}
-	return float64(c.requests) / c.elapsed.Seconds()
-}
-func (c *cell) mebibytes() float64 { return float64(c.peak) / (1 << 20) }
-
 // comparison is what the subcommand compare has measured.
 type comparison struct {
 	machine  comparisonMachine

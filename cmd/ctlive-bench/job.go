@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -169,54 +166,4 @@ func (p *paced) Write(b []byte) (int, error) {
 	p.taken.Add(int64(len(b)))
 	time.Sleep(time.Duration(len(b)) * time.Second / time.Duration(p.pace))
 	return len(b), nil
-}
-
-// browsers are connections that are used at the same time. Some may be nil.
-type browsers []browser
-
-func (all browsers) close() {
-	for _, b := range all {
-		if b != nil {
-			b.Close()
-		}
-	}
-}
-
-// each calls work for all at the same time, waits for all, and returns the first error.
-func (all browsers) each(work func(i int) error) error {
-	var running sync.WaitGroup
-	var once sync.Once
-	var first error
-	for i := range all {
-		running.Go(func() {
-			if err := work(i); err != nil {
-				once.Do(func() { first = fmt.Errorf("connection %d: %w", i, err) })
-			}
-		})
-	}
-	running.Wait()
-	return first
-}
-
-// smallBuffer limits the receive buffer of a connection before it is made, unless bytes is 0.
-func smallBuffer(bytes int) func(network, address string, c syscall.RawConn) error {
-	return func(_, _ string, c syscall.RawConn) (err error) {
-		if bytes == 0 {
-			return nil
-		}
-		control := c.Control(func(fd uintptr) {
-			err = os.NewSyscallError("setsockopt", syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes))
-		})
-		return errors.Join(control, err)
-	}
-}
-
-// freeAddr returns an address on loopback that was free a moment ago.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -87,3 +90,16 @@ func (t target) dial(ctx context.Context, i, receiveBuffer int) (browser, error)
 const readBuffer = 64 << 10
 
 func newBuffered(conn net.Conn) *bufio.Reader { return bufio.NewReaderSize(conn, readBuffer) }
+
+// smallBuffer limits the receive buffer of a connection before it is made, unless bytes is 0.
+func smallBuffer(bytes int) func(network, address string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) (err error) {
+		if bytes == 0 {
+			return nil
+		}
+		control := c.Control(func(fd uintptr) {
+			err = os.NewSyscallError("setsockopt", syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes))
+		})
+		return errors.Join(control, err)
+	}
+}

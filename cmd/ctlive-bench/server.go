@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -116,3 +117,13 @@ func (s *server) await(ctx context.Context) (browser, error) {
 
 // family returns the processes of the server.
 func (s *server) family() (family, error) { return familyOf(s.cmd.Process.Pid) }
+
+// freeAddr returns an address on loopback that was free a moment ago.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

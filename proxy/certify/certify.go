@@ -32,6 +32,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
+// lockGrace is for giving back the locks at the end; a storage that does not answer
+// frees them by itself.
+const lockGrace = 3 * time.Second
+
 // Options say which hosts have a certificate and where it comes from.
 type Options struct {
 	Dir       string         // certificates and account keys; made with mode 0700, used by us alone
@@ -241,7 +245,9 @@ func (m *Manager) Close() error {
 		m.peers.close()
 	}
 	m.cache.Stop()
-	certmagic.CleanUpOwnLocks(context.Background(), m.zap)
+	ctx, cancel := context.WithTimeout(context.Background(), lockGrace)
+	defer cancel()
+	certmagic.CleanUpOwnLocks(ctx, m.zap)
 	if p := m.plan.Load(); p != nil && p.ask != nil {
 		p.ask.close()
 	}

@@ -148,6 +148,7 @@ func (m *Manager) known(name string) bool {
 func (m *Manager) settle(h *host, issuer string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	before := h.err
 	h.order, h.err = nil, err
 	switch {
 	case m.hosts[h.name] != h:
@@ -158,6 +159,9 @@ func (m *Manager) settle(h *host, issuer string, err error) {
 		}
 		h.issuer, h.failed, h.next = issuer, 0, time.Time{}
 	case errors.Is(err, ErrStorage):
+		if !errors.Is(before, ErrStorage) {
+			m.log.Warn("no certificate", "host", h.name, "error", err, "again_every", storeWait.String())
+		}
 		h.tried = time.Now()
 		h.next = h.tried.Add(storeWait)
 	case m.ctx.Err() == nil:

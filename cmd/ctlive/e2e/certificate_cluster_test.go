@@ -24,7 +24,7 @@ func TestCertificateCluster(t *testing.T) {
 		t.Run(challenge, func(t *testing.T) {
 			t.Parallel()
 			db := startDatabase(t)
-			one, other := newCluster(t, challenge, db)
+			one, other := newCluster(t, challenge, 90*24*time.Hour, db)
 			startWhileOrdering(t, one, other)
 			leaf := one.awaitCertificate(t, "a.test")
 			other.awaitCertificate(t, "a.test")
@@ -64,7 +64,7 @@ func TestCertificateCluster(t *testing.T) {
 // other one for less than 30 s.
 func TestCertificateClusterKilled(t *testing.T) {
 	t.Parallel()
-	one, other := newCluster(t, "", startDatabase(t))
+	one, other := newCluster(t, "", 90*24*time.Hour, startDatabase(t))
 	startWhileOrdering(t, one, other)
 	one.awaitOrder(t)
 	one.ca.pause.Lock() // before it is fulfilled, which takes a second
@@ -89,10 +89,25 @@ func TestCertificateClusterKilled(t *testing.T) {
 	one.made(t, 2)
 }
 
+// TestCertificateClusterRenewal: a certificate is renewed once for all edges, and
+// none serves the old one until its end.
+func TestCertificateClusterRenewal(t *testing.T) {
+	t.Parallel()
+	one, other := newCluster(t, "", 12*time.Second, startDatabase(t))
+	one.start(t)
+	other.start(t)
+	for name, e := range map[string]*edge{"one": one, "other": other} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e.outlives(t, e.awaitCertificate(t, "a.test")) // counts the orders of both
+		})
+	}
+}
+
 // newCluster returns two edges that have not started. The authority asks other.
-func newCluster(t *testing.T, challenge string, db *database) (one, other *edge) {
+func newCluster(t *testing.T, challenge string, lifetime time.Duration, db *database) (one, other *edge) {
 	t.Helper()
-	other = newEdge(t, challenge, 90*24*time.Hour)
+	other = newEdge(t, challenge, lifetime)
 	other.storage = db.dsn()
 	twin := *other
 	one = &twin

@@ -143,7 +143,7 @@ func TestLockOutlivesOutage(t *testing.T) {
 func TestLeaseIsRenewed(t *testing.T) {
 	server := pgtest.Start(t)
 	dsn := server.Database(t)
-	const lease = 2 * time.Second
+	const lease = 4 * time.Second
 	a, b := open(t, Options{DSN: dsn, lease: lease}), open(t, Options{DSN: dsn, lease: lease})
 	if err := a.Lock(t.Context(), "l"); err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	if err := b.RenewLockLease(t.Context(), "l", time.Hour); !errors.Is(err, ErrLost) {
 		t.Errorf("another renews it: %v", err)
 	}
-	for end := time.Now().Add(2 * lease); time.Now().Before(end); time.Sleep(lease / 10) {
+	for end := time.Now().Add(lease + lease/2); time.Now().Before(end); time.Sleep(lease / 10) {
 		if ok, err := b.TryLock(t.Context(), "l"); ok || err != nil {
 			t.Fatalf("taken: %v", err)
 		}

@@ -179,9 +179,6 @@ func (d *decoder) text(path string, n *yaml.Node, out reflect.Value, is string) 
 		return
 	}
 	out.Set(reflect.ValueOf(v))
-	if first, _, isChoice := strings.Cut(is, "|"); !isChoice || text != first {
-		d.activate(path)
-	}
 }
 
 func (d *decoder) bool(path string, n *yaml.Node, out reflect.Value) {
@@ -191,9 +188,6 @@ func (d *decoder) bool(path string, n *yaml.Node, out reflect.Value) {
 		return
 	}
 	out.SetBool(word == "true")
-	if out.Bool() {
-		d.activate(path)
-	}
 }
 
 func (d *decoder) count(path string, n *yaml.Node, out reflect.Value) {
@@ -203,7 +197,6 @@ func (d *decoder) count(path string, n *yaml.Node, out reflect.Value) {
 		return
 	}
 	out.SetInt(i)
-	d.activate(path)
 }
 
 // describe names what n is, never what it says, which may be a secret.

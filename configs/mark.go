@@ -9,7 +9,6 @@ import (
 // mark is what is known about one key path.
 type mark struct {
 	line, column int
-	active       bool // asks for something that leaving the key out would not do
 	failed       bool // has a problem of its own
 	touched      bool // it or something below it has a problem
 }
@@ -71,13 +70,6 @@ func place(marks map[string]*mark, path string) (line, column int) {
 		if p == "" {
 			return 0, 0
 		}
-	}
-}
-
-// activate notes that path, and with it each group around it, is in use.
-func (d *decoder) activate(path string) {
-	for ; path != ""; path = parent(path) {
-		d.mark(path).active = true
 	}
 }
 

@@ -209,7 +209,7 @@ func trim(pattern string) string {
 func descriptions(t *testing.T) map[string]string {
 	t.Helper()
 	about := map[string]string{}
-	for _, edit := range []func([]byte) []byte{withNotYet, bytes.Clone} {
+	for _, edit := range []func([]byte) []byte{withSinks, bytes.Clone} {
 		var lines []string
 		c := parseReference(t, func(data []byte) []byte {
 			data = edit(data)

@@ -80,7 +80,7 @@ func TestSchemaTakesExamples(t *testing.T) {
 		if !bytes.HasPrefix(data, []byte("# yaml-language-server: $schema="+schemaFile+"\n")) {
 			t.Errorf("%s does not begin with the name of its schema", name)
 		}
-		for _, data := range [][]byte{data, withNotYet(data)} {
+		for _, data := range [][]byte{data, withSinks(data)} {
 			if err := schema.Validate(instance(t, data)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -17,9 +17,6 @@ func TestSingle(t *testing.T) {
 	if !reflect.DeepEqual(settings(c), settings(want)) {
 		t.Errorf("got\n%+v\nwant\n%+v", c, want)
 	}
-	if problems := c.Unsupported(); len(problems) > 0 {
-		t.Error(problems)
-	}
 
 	c, err = Single("https://a.test/", "127.0.0.1:0", "/x/${A}", "acme")
 	if err != nil {

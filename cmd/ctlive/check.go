@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -54,8 +55,9 @@ type inspection struct {
 // inspect looks for what the proxy would not run with at the time now, or not
 // for long: it reads all files that c names.
 func inspect(c *configs.Config, now time.Time) *inspection {
-	in := &inspection{config: c, now: now, problems: c.Unsupported()}
+	in := &inspection{config: c, now: now}
 	in.authority()
+	in.sinks()
 	if dsn := c.TLS.Storage; dsn != "" && postgres.Check(dsn) != nil {
 		in.problem("tls.storage", "the value is no address of a PostgreSQL database", "write one such as postgres://user:password@host:5432/database?sslmode=verify-full")
 	}
@@ -97,6 +99,13 @@ func (in *inspection) authority() {
 	case !x509.NewCertPool().AppendCertsFromPEM(pem):
 		in.problem("tls.ca_root", "there is no certificate in "+file, "name the PEM file of the CA's root")
 	}
+}
+
+// sinks makes the sinks, which connects to nothing.
+func (in *inspection) sinks() {
+	sinks, problems := newSinks(in.config, slog.New(slog.DiscardHandler))
+	closeSinks(sinks)
+	in.problems = append(in.problems, problems...)
 }
 
 // expiresSoon leaves time for a certificate that a person has to ask for.

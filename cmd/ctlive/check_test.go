@@ -110,7 +110,7 @@ func TestCheckReadsFiles(t *testing.T) {
 		{"another host", own("a.test, c.test", "cert.pem", "key.pem"), 0, []string{`warning: c.yaml:2:26: sites[0].hosts[1]: the certificate of this site is not for "c.test"; use`, "is valid"}},
 		{"no root", "listen: {https: ':443'}\ntls: {ca: 'https://ca.test/', ca_root: key.pem}\nsites: [{hosts: [a.test], to: ['http://127.0.0.1:1']}]\n", 2, []string{"c.yaml:2:40: tls.ca_root: there is no certificate in key.pem; name"}},
 		{"no database", "listen: {https: ':443'}\ntls: {storage: 'redis://:s3cr3t@a.test/'}\nsites: [{hosts: [www.example.com], to: ['http://127.0.0.1:1']}]\n", 2, []string{"c.yaml:2:16: tls.storage: the value is no address of a PostgreSQL database; write"}},
-		{"what is not built, too", own("a.test", "cert.pem", "other.pem") + "collector: {forward: [{kafka: {brokers: [\"k1:9092\"]}}]}\n", 2, []string{"c.yaml:2:60: sites[0].tls: ", "c.yaml:3:22: collector.forward: this version does not act on it yet; "}},
+		{"a sink that nobody could send to, too", own("a.test", "cert.pem", "other.pem") + "collector: {forward: [{kafka: {brokers: [\"k1:9092\"], topic: \"a/b\"}}]}\n", 2, []string{"c.yaml:2:60: sites[0].tls: ", "c.yaml:3:23: collector.forward[0]: kafka: topic \"a/b\": "}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, says := check(t, dir, test.yaml)

@@ -27,7 +27,7 @@ var noFigures = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "There are no figures: their database cannot be opened, the log says why. Restart ctlive when that is mended.", http.StatusServiceUnavailable)
 })
 
-// surroundings adds to the figures what is known of certificates and origins.
+// surroundings adds to the figures what is known of certificates, origins and sinks.
 func (s *service) surroundings(f *report.Figures) {
 	if s.certs != nil {
 		for _, c := range s.certs.Certificates() {
@@ -41,6 +41,7 @@ func (s *service) surroundings(f *report.Figures) {
 	for _, u := range s.front.Upstreams() {
 		f.Upstreams = append(f.Upstreams, report.Upstream(u))
 	}
+	f.Sinks = append(f.Sinks, s.sinkFigures()...)
 }
 
 // answerExplain does what ctlive explain does, with the configuration in force.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -30,7 +29,7 @@ func runCommand() *cobra.Command {
 			return nil
 		},
 		RunE: action(func(c *cobra.Command) error {
-			anew := func() (*configs.Config, error) { return runConfig(file) }
+			anew := func() (*configs.Config, error) { return loadConfig(file) }
 			read := anew
 			if to != "" {
 				anew, read = nil, func() (*configs.Config, error) { return configs.Single(to, listen, data, tenant) }
@@ -50,19 +49,6 @@ func runCommand() *cobra.Command {
 	c.Flags().StringVar(&tenant, "tenant", "", "with --to: CTLive tenant `NAME`, to add its SDK to the pages, too")
 	c.MarkFlagsMutuallyExclusive("config", "to")
 	return c
-}
-
-// runConfig reads the file, which must ask for nothing that this version does not
-// do: to leave it out in silence could mean events kept too long.
-func runConfig(file string) (*configs.Config, error) {
-	c, err := loadConfig(file)
-	if err != nil {
-		return nil, err
-	}
-	if problems := c.Unsupported(); len(problems) > 0 {
-		return nil, fmt.Errorf("%w", problems)
-	}
-	return c, nil
 }
 
 // run tells the operator and systemd that s serves, and reloads on SIGHUP, until

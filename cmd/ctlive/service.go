@@ -12,6 +12,7 @@ import (
 
 	"ctlive/assets/dashboard"
 	"ctlive/collector"
+	"ctlive/collector/forward"
 	"ctlive/collector/report"
 	"ctlive/configs"
 	"ctlive/proxy"
@@ -22,16 +23,17 @@ import (
 // service is a proxy with its store, its certificates and its sockets, ready to
 // serve.
 type service struct {
-	log     *slog.Logger
-	store   *collector.Store
-	keys    *collector.Keys
-	sockets *proxy.Sockets
-	certs   *certify.Manager // nil without TLS
-	shared  *postgres.Store  // of certs; nil: they are in the data folder
-	metrics *proxy.Metrics
-	figures *report.Report // nil while they cannot be opened
-	front   *proxy.Switch
-	server  *proxy.Server
+	log       *slog.Logger
+	store     *collector.Store
+	keys      *collector.Keys
+	sockets   *proxy.Sockets
+	certs     *certify.Manager // nil without TLS
+	shared    *postgres.Store  // of certs; nil: they are in the data folder
+	metrics   *proxy.Metrics
+	figures   *report.Report     // nil while they cannot be opened
+	forwarder *forward.Forwarder // nil without a sink
+	front     *proxy.Switch
+	server    *proxy.Server
 
 	anew func() (*configs.Config, error) // reads the configuration again; nil: there is no file
 
@@ -52,6 +54,9 @@ func newService(c *configs.Config, log *slog.Logger) (*service, error) {
 func (s *service) open(c *configs.Config) (err error) {
 	s.metrics = proxy.NewMetrics(s.expiries)
 	if s.store, err = collector.Open(c.Data, s.log); err != nil {
+		return err
+	}
+	if err := s.openForwarder(c); err != nil {
 		return err
 	}
 	s.store.Keep(time.Duration(c.Collector.Retention))
@@ -154,6 +159,9 @@ func (s *service) Serve(ctx context.Context) error {
 	if s.figures != nil {
 		s.figures.Start(ctx)
 	}
+	if s.forwarder != nil {
+		s.forwarder.Start(ctx)
+	}
 	return s.server.Serve(ctx)
 }
 
@@ -175,6 +183,9 @@ func (s *service) Close() error {
 	}
 	if s.keys != nil {
 		s.keys.Close()
+	}
+	if s.forwarder != nil {
+		errs = append(errs, s.forwarder.Close())
 	}
 	if s.figures != nil {
 		errs = append(errs, s.figures.Close())

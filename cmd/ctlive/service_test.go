@@ -16,7 +16,7 @@ import (
 
 // newTestService returns a service in front of an origin with one page, which has served that page,
 // counted its events, one of each type, and refused some input.
-func newTestService(t *testing.T) *service {
+func newTestService(t *testing.T, edits ...func(*configs.Config)) *service {
 	t.Helper()
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -28,6 +28,9 @@ func newTestService(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	c.Listen.HTTP, c.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0"
+	for _, edit := range edits {
+		edit(c)
+	}
 	s, err := newService(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -135,13 +135,30 @@ func (p *pages) PageCounts(ctx context.Context, after int64) (counts []PageCount
 	return counts, max(settled, after), err
 }
 
+// overMinutes is how many minutes over returns at once.
+const overMinutes = 500
+
+// over returns the counts of the first minutes after one that are over.
+func (p *pages) over(ctx context.Context, after int64) ([]PageCount, error) {
+	last, err := p.flush(p.now())
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(ctx, p.db.read, scanPageCount, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome
+		WHERE minute > ?1 AND minute <= (SELECT max(minute) FROM
+			(SELECT DISTINCT minute FROM pages WHERE minute > ?1 AND minute <= ?2 ORDER BY minute LIMIT ?3))
+		ORDER BY minute`, after, last, overMinutes)
+}
+
+func scanPageCount(rows *sql.Rows) (c PageCount, err error) {
+	err = rows.Scan(&c.Minute, &c.Site, &c.Result, &c.Reason, &c.N)
+	c.Position = c.Minute
+	return c, err
+}
+
 // since returns what is written of the minutes after one.
 func (p *pages) since(ctx context.Context, minute int64) ([]PageCount, error) {
-	return rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c PageCount, err error) {
-		err = rows.Scan(&c.Minute, &c.Site, &c.Result, &c.Reason, &c.N)
-		c.Position = c.Minute
-		return c, err
-	}, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome WHERE minute > ?`, minute)
+	return rowsOf(ctx, p.db.read, scanPageCount, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome WHERE minute > ?`, minute)
 }
 
 // Forget implements [Pages].

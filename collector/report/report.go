@@ -145,6 +145,15 @@ func (r *Report) Page(site, result, reason string) {
 	r.own.add(outcome{site, result, reason})
 }
 
+// OwnPages returns the counts of pages that came through [Report.Page], those of the first minutes
+// after one: of minutes that are over, to which nothing is added any more, and of 500 at most.
+func (r *Report) OwnPages(ctx context.Context, after int64) ([]PageCount, error) {
+	if r.own == nil {
+		return nil, nil
+	}
+	return r.own.over(ctx, after)
+}
+
 // follow brings the figures up to date again and again. It rests as long as it worked, so that
 // intake has the machine even while there is much to catch up on.
 func (r *Report) follow(ctx context.Context) {

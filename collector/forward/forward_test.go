@@ -512,6 +512,18 @@ func TestCursorThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the cursor", drained(f))
+	block()
+	want = append(want, w.fill("b", 3)...)
+	await(t, "the error again", func() bool { return strings.Contains(f.Status()[0].Error, "write cursor") })
+	if f.taken() != 3 {
+		t.Errorf("taken %d", f.taken())
+	}
+	w.fill("c", 3)
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, "e:c0", "e:c1", "e:c2")
+	await(t, "the cursor again", drained(f))
 	f.Close()
 	same(t, sink.got(), want)
 }

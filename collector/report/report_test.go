@@ -450,3 +450,38 @@ func TestRebuildCanBeStopped(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestOwnPages gives away what is over, some minutes at a time, and each minute whole.
+func TestOwnPages(t *testing.T) {
+	w := newWorld(t, noon)
+	var want []PageCount
+	for m := range int64(overMinutes + 20) {
+		w.now = noon.Add(time.Duration(m) * time.Minute)
+		for range 3 {
+			w.report.Page("a.test", "injected", "")
+		}
+		w.report.Page("a.test", "skipped", "csp")
+		minute := minuteOf(w.now)
+		want = append(want, PageCount{minute, minute, "a.test", "injected", "", 3}, PageCount{minute, minute, "a.test", "skipped", "csp", 1})
+	}
+	want = want[:len(want)-2] // the last minute is not over
+	var got []PageCount
+	for after := int64(0); ; {
+		page, err := w.report.OwnPages(t.Context(), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		if len(page) > 2*overMinutes {
+			t.Errorf("%d at once", len(page))
+		}
+		got, after = append(got, page...), page[len(page)-1].Minute
+	}
+	slices.SortStableFunc(got, func(a, b PageCount) int { return strings.Compare(a.Result, b.Result) })
+	slices.SortStableFunc(got, func(a, b PageCount) int { return int(a.Minute - b.Minute) })
+	if !slices.Equal(got, want) {
+		t.Errorf("%d counts, want %d", len(got), len(want))
+	}
+}

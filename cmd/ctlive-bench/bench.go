@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"ctlive/cmd/ctlive-bench/rival"
 )
@@ -16,6 +17,7 @@ import (
 // bench is a comparison under way.
 type bench struct {
 	o         *compareOptions
+	begin     time.Time
 	dir       string
 	tell      func(string)
 	setup     rival.Setup // without what is a server's own
@@ -179,6 +181,7 @@ func (b *bench) readSlowly(ctx context.Context) error {
 // measureAll measures all cases with one protocol. Slices of the same kind follow each other, so that
 // what the machine does besides hits all servers alike.
 func (b *bench) measureAll(ctx context.Context, secure bool) error {
+	var last time.Duration // what a round took
 	var servers []*server
 	defer func() {
 		for _, s := range servers {
@@ -193,6 +196,11 @@ func (b *bench) measureAll(ctx context.Context, secure bool) error {
 		servers = append(servers, s)
 	}
 	for round := range b.o.rounds {
+		begin := time.Now()
+		if round > 0 && b.late(last, secure) {
+			b.result.setting += fmt.Sprintf(", but %d with TLS: %t, for lack of time", round, secure)
+			break
+		}
 		for _, t := range b.o.traffics {
 			if t.TLS != secure {
 				continue
@@ -206,8 +214,19 @@ func (b *bench) measureAll(ctx context.Context, secure bool) error {
 				}
 			}
 		}
+		last = time.Since(begin)
 	}
 	return nil
+}
+
+// late reports whether another round like the last leaves too little time, also for a first one with
+// TLS if that is to come.
+func (b *bench) late(last time.Duration, secure bool) bool {
+	need := last
+	if !secure {
+		need += last * 3 / 2
+	}
+	return b.o.within > 0 && time.Since(b.begin)+need > b.o.within
 }
 
 // slice returns the job of a slice.

@@ -29,6 +29,7 @@ type compareOptions struct {
 	slice    time.Duration
 	slow     time.Duration
 	rounds   int
+	within   time.Duration // from the start; 0: no matter
 	workers  int
 	only     string
 	binary   string
@@ -66,9 +67,10 @@ func compareCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.DurationVar(&o.slice, "slice", 500*time.Millisecond, "`DURATION` of a slice at saturation; one at a fixed rate takes twice as long")
+	f.DurationVar(&o.slice, "slice", 400*time.Millisecond, "`DURATION` of a slice at saturation; one at a fixed rate takes twice as long")
 	f.DurationVar(&o.slow, "slow", 4*time.Second, "`DURATION` of slow reading for each case; 0s: none")
 	f.IntVar(&o.rounds, "rounds", 2, "`NUMBER` of slices of each kind")
+	f.DurationVar(&o.within, "within", 13*time.Minute, "leave out rounds after the first that would not end in this `DURATION`")
 	f.IntVar(&o.workers, "workers", 2, "`NUMBER` of worker processes or threads of each server, GOMAXPROCS of those in Go")
 	f.StringVar(&o.only, "only", "", "only cases that match `REGEXP`, such as 'ctlive|nginx'")
 	f.StringVar(&o.binary, "binary", "", "ctlive at `PATH`, instead of building it")
@@ -136,7 +138,7 @@ func (o *compareOptions) run(ctx context.Context, progress io.Writer) (*comparis
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	bench := &bench{o: o, dir: dir, tell: func(text string) {
+	bench := &bench{o: o, begin: begin, dir: dir, tell: func(text string) {
 		fmt.Fprintf(progress, "%4.0f s: %s\n", time.Since(begin).Seconds(), text)
 	}}
 	if err := bench.run(ctx); err != nil {

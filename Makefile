@@ -51,7 +51,7 @@ race: ## unit tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 bench: ## ctlive beside nginx, Apache, HAProxy and Caddy, in less than 15 minutes
-	go run ./cmd/ctlive-bench compare
+	@go run ./cmd/ctlive-bench compare
 
 microbench: ## the hot paths: time, memory and allocations
 	go test -run '^$$' -bench . -benchmem ./...

@@ -15,15 +15,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// database is a PostgreSQL server to which the events of edges go.
-type database struct {
+// eventsDatabase is a PostgreSQL server to which the events of edges go.
+type eventsDatabase struct {
 	dsn    string
 	stdin  io.Writer
 	answer *bufio.Scanner
 }
 
-// startDatabase sends the events of the stores in folders to a new database.
-func startDatabase(t *testing.T, folders ...string) *database {
+// startEventsDatabase sends the events of the stores in folders to a new database.
+func startEventsDatabase(t *testing.T, folders ...string) *eventsDatabase {
 	t.Helper()
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) == 0 {
 		if _, err := exec.LookPath("initdb"); err != nil {
@@ -54,7 +54,7 @@ func startDatabase(t *testing.T, folders ...string) *database {
 		stdin.Close() // it stops its server and ends
 		c.Wait()
 	})
-	d := &database{stdin: stdin, answer: bufio.NewScanner(stdout)}
+	d := &eventsDatabase{stdin: stdin, answer: bufio.NewScanner(stdout)}
 	if !d.answer.Scan() {
 		t.Fatal("no PostgreSQL server")
 	}
@@ -63,7 +63,7 @@ func startDatabase(t *testing.T, folders ...string) *database {
 }
 
 // do stops or starts the server.
-func (d *database) do(t *testing.T, what string) {
+func (d *eventsDatabase) do(t *testing.T, what string) {
 	t.Helper()
 	io.WriteString(d.stdin, what+"\n")
 	if !d.answer.Scan() || d.answer.Text() != what {
@@ -115,7 +115,7 @@ func TestDashboardOfEdges(t *testing.T) {
 	one, two := startDemo(t), startDemo(t)
 	chat(t, one)
 	chat(t, two)
-	db := startDatabase(t, one.data, two.data)
+	db := startEventsDatabase(t, one.data, two.data)
 	admin := startEdges(t, db.dsn)
 	ctx := browser(t)
 	do(t, ctx, chromedp.EmulateViewport(1440, 900), chromedp.Navigate(admin+"/"))

@@ -151,13 +151,13 @@ func (r *Report) look(ctx context.Context, q Query, x extent) (a around, err err
 	if err != nil {
 		return a, err
 	}
+	if a.last, err = r.src.LastRow(ctx); err != nil { // the quickest answer, if the machine is away
+		return a, err
+	}
 	if a.recent, _, err = r.pages.PageCounts(ctx, at.pages); err != nil {
 		return a, err
 	}
-	if a.losses, err = r.src.Losses(ctx, q.Site, x.from*60_000, x.to*60_000); err != nil {
-		return a, err
-	}
-	a.last, err = r.src.LastRow(ctx)
+	a.losses, err = r.src.Losses(ctx, q.Site, x.from*60_000, x.to*60_000)
 	return a, err
 }
 

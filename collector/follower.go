@@ -32,16 +32,22 @@ func (s *Store) Erasures(ctx context.Context, after int64, limit int) ([]Erasure
 }
 
 // Ends are the highest numbers that a store has given so far, whether or not what has them is still
-// there. Zero says: none.
-type Ends struct{ Event, Erasure int64 }
+// there; 0: none.
+type Ends struct {
+	Store          string // which store it is: a row means something in one only, and one that was mended is another
+	Event, Erasure int64
+}
 
 // Ends returns the ends of the store.
 func (s *Store) Ends(ctx context.Context) (Ends, error) {
 	scan := func(rows *sql.Rows) (e Ends, err error) {
-		err = rows.Scan(&e.Event, &e.Erasure)
+		var made int64
+		err = rows.Scan(&made, &e.Event, &e.Erasure)
+		e.Store = strconv.FormatInt(made, 10)
 		return e, err
 	}
-	const text = `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
+	const text = `SELECT coalesce((SELECT applied FROM schema_version WHERE version = 1), 0),
+		coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
 		coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'erased'), 0)`
 	rows, err := query(ctx, s, scan, text)
 	if err != nil {
@@ -50,18 +56,10 @@ func (s *Store) Ends(ctx context.Context) (Ends, error) {
 	return rows[0], nil
 }
 
-// Identity returns which store it is: a number of a row means something in one of them only. A store
-// that was mended is another one.
+// Identity returns which store it is.
 func (s *Store) Identity(ctx context.Context) (string, error) {
-	scan := func(rows *sql.Rows) (seconds int64, err error) {
-		err = rows.Scan(&seconds)
-		return seconds, err
-	}
-	rows, err := query(ctx, s, scan, `SELECT coalesce((SELECT applied FROM schema_version WHERE version = 1), 0)`)
-	if err != nil {
-		return "", err
-	}
-	return strconv.FormatInt(rows[0], 10), nil
+	ends, err := s.Ends(ctx)
+	return ends.Store, err
 }
 
 // countable is up to how many events [Store.Waiting] counts one by one.

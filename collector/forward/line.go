@@ -108,36 +108,36 @@ func (l *line) wait(ctx context.Context, landed <-chan struct{}, d time.Duration
 // step takes one thing to the sink and reports whether there may be more. Nothing is sent before the
 // cursor is on the disk: an erasure that comes between an event and the first cursor would be missed.
 func (l *line) step(ctx context.Context) (more bool, err error) {
-	if err := l.settle(ctx); err != nil {
+	ends, err := l.settle(ctx)
+	if err != nil {
 		return false, err
 	}
-	if more, err := l.sendErasures(ctx); more || err != nil {
-		return more, err
+	if ends.Erasure > l.at.Erased {
+		if more, err := l.sendErasures(ctx); more || err != nil {
+			return more, err
+		}
 	}
-	if more, err := l.sendEvents(ctx); more || err != nil {
-		return more, err
+	if ends.Event > l.at.Row {
+		if more, err := l.sendEvents(ctx); more || err != nil {
+			return more, err
+		}
 	}
 	return false, l.sendPages(ctx)
 }
 
 // settle sees to it that the cursor is one of the store that is there now, and on the disk.
-func (l *line) settle(ctx context.Context) error {
-	store, err := l.store.Identity(ctx)
-	if err != nil {
-		return err
-	}
-	ends, err := l.store.Ends(ctx)
-	if err != nil {
-		return err
+func (l *line) settle(ctx context.Context) (ends collector.Ends, err error) {
+	if ends, err = l.store.Ends(ctx); err != nil {
+		return ends, err
 	}
 	switch {
 	case l.at.Erased < 0: // a new sink has nothing that could be erased
-		l.at = cursor{Store: store, Erased: ends.Erasure}
-	case l.at.Store != store || l.at.Row > ends.Event || l.at.Erased > ends.Erasure:
+		l.at = cursor{Store: ends.Store, Erased: ends.Erasure}
+	case l.at.Store != ends.Store || l.at.Row > ends.Event || l.at.Erased > ends.Erasure:
 		l.log.Warn("forward: another store than before, begins with its first event", "row", l.at.Row)
-		l.at = cursor{Store: store}
+		l.at = cursor{Store: ends.Store}
 	}
-	return l.save()
+	return ends, l.save()
 }
 
 // save writes the cursor if it has changed.
@@ -194,15 +194,10 @@ func (l *line) sendEvents(ctx context.Context) (more bool, err error) {
 func (l *line) send(ctx context.Context, batch []collector.Record) error {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	err := l.sink.Send(ctx, batch)
-	switch first := &batch[0]; {
-	case err == nil:
-		return nil
-	case len(batch) == 1:
-		return fmt.Errorf("send event %q of %s: %w", first.ID, first.Site, err)
-	default:
-		return fmt.Errorf("send %d events: %w", len(batch), err)
+	if err := l.sink.Send(ctx, batch); err != nil {
+		return &refusal{batch[0].Site, batch[0].ID, len(batch), err}
 	}
+	return nil
 }
 
 // sendPages passes on the counts of pages, now and then.
@@ -247,14 +242,30 @@ func deadline(parent context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
+// refusal is why a batch was not taken.
+type refusal struct {
+	site, id string // of the first event
+	n        int
+	err      error
+}
+
+func (r *refusal) Error() string {
+	if r.n == 1 {
+		return fmt.Sprintf("send event %q of %s: %v", r.id, r.site, r.err)
+	}
+	return fmt.Sprintf("send %d events: %v", r.n, r.err)
+}
+
+func (r *refusal) Unwrap() error { return r.err }
+
 // fail notes why a step failed. The log is told once of each cause, and of the event that stands alone.
 func (l *line) fail(err error) {
 	l.health.say(err.Error())
-	cause := err
-	if l.size > 1 && errors.Unwrap(err) != nil {
-		cause = errors.Unwrap(err) // without how many events it was
+	text := err.Error()
+	if r, ok := errors.AsType[*refusal](err); ok && r.n > 1 {
+		text = r.err.Error()
 	}
-	if text := cause.Error(); text != l.told {
+	if text != l.told {
 		l.told = text
 		l.log.Warn("forward: held up, trying again", "err", err)
 	}

@@ -1,0 +1,123 @@
+package exchange
+
+import (
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A buffer holds a request's header, and then the beginning of an answer: most
+// headers, and short pages to their end.
+type buffer [8 << 10]byte
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// A conn is a connection to the origin. It belongs to one request at a time, or
+// lies idle, without a buffer.
+type conn struct {
+	net.Conn
+	transport *Transport
+	used      bool      // it has lain idle
+	since     time.Time // it lies idle
+
+	pooled *buffer // buf is in it; nil: it is not
+	buf    []byte
+	r, w   int // buf[r:w] is read from the connection and not taken
+
+	raw   syscall.RawConn  // nil: it cannot be looked into
+	look  func(fd uintptr) // sets clear
+	clear bool
+	shut  func() // closes the connection
+}
+
+func newConn(raw net.Conn, t *Transport) *conn {
+	c := &conn{Conn: raw, transport: t}
+	c.shut = func() { raw.Close() }
+	if s, ok := raw.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			c.raw = raw
+			c.look = func(fd uintptr) { c.clear = isQuiet(fd) }
+		}
+	}
+	return c
+}
+
+// quiet reports whether the connection is open and nothing has arrived on it.
+func (c *conn) quiet() bool {
+	if c.raw == nil {
+		return false
+	}
+	c.clear = false
+	return c.raw.Control(c.look) == nil && c.clear
+}
+
+// await begins to wait for the answer's header.
+func (c *conn) await() {
+	if t := c.transport.ResponseHeaderTimeout; t > 0 {
+		c.SetReadDeadline(time.Now().Add(t))
+	}
+}
+
+// arrived ends what await began.
+func (c *conn) arrived() error { return c.SetReadDeadline(time.Time{}) }
+
+// fill reads once into buf, which grows where it is full.
+func (c *conn) fill() error {
+	switch {
+	case c.buf == nil:
+		c.pooled = buffers.Get().(*buffer)
+		c.buf = c.pooled[:]
+	case c.r == c.w:
+		c.r, c.w = 0, 0
+	case c.w < len(c.buf):
+	case c.r > 0:
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	default:
+		c.grow()
+	}
+	n, err := c.Conn.Read(c.buf[c.w:])
+	c.w += n
+	switch {
+	case n > 0:
+		return nil
+	case err == nil:
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+func (c *conn) grow() {
+	grown := make([]byte, 2*len(c.buf))
+	n := copy(grown, c.buf[:c.w])
+	c.drop()
+	c.buf, c.w = grown, n
+}
+
+// Read gives what is buffered, and then what comes.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.r == c.w {
+		c.drop()
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.buf[c.r:c.w])
+	c.take(n)
+	return n, nil
+}
+
+// take goes past n bytes of the buffer.
+func (c *conn) take(n int) {
+	if c.r += n; c.r == c.w {
+		c.drop()
+	}
+}
+
+// drop gives the buffer back, and what is in it up.
+func (c *conn) drop() {
+	if c.pooled != nil {
+		buffers.Put(c.pooled)
+	}
+	c.pooled, c.buf, c.r, c.w = nil, nil, 0, 0
+}

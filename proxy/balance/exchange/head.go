@@ -1,0 +1,121 @@
+package exchange
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// readHead reads a status line and the header section after it into a.
+func (a *answer) readHead(c *conn) error {
+	size, lines, err := c.section()
+	if err != nil {
+		return err
+	}
+	text := string(c.buf[c.r : c.r+size])
+	c.take(size)
+	line, fields, _ := strings.Cut(text, "\n")
+	if err := a.parseStatus(strings.TrimSuffix(line, "\r")); err != nil {
+		return err
+	}
+	a.Header, err = parseFields(fields, lines-1)
+	return err
+}
+
+// section reads until the connection's buffer begins with a whole header section,
+// and returns its size in bytes, the empty line included, and its lines but for that.
+func (c *conn) section() (size, lines int, err error) {
+	limit := c.transport.MaxResponseHeaderBytes
+	if limit <= 0 {
+		limit = defaultMaxHeader
+	}
+	start := 0 // of the line looked at
+	for seen := 0; ; {
+		got := c.buf[c.r:c.w]
+		for {
+			end := bytes.IndexByte(got[seen:], '\n')
+			if end < 0 {
+				break
+			}
+			end += seen
+			seen = end + 1
+			if end == start || end == start+1 && got[start] == '\r' {
+				return seen, lines, nil
+			}
+			start = seen
+			if lines++; lines > maxLines {
+				return 0, 0, errTooLong
+			}
+		}
+		if seen = len(got); seen >= limit {
+			return 0, 0, errTooLong
+		}
+		if err := c.fill(); err != nil {
+			if seen > 0 {
+				err = unexpected(err)
+			}
+			return 0, 0, err
+		}
+	}
+}
+
+// parseStatus takes a status line (RFC 9112 4). Some origins leave out the
+// reason, and the space before it.
+func (a *answer) parseStatus(line string) error {
+	const length = len("HTTP/1.1 200")
+	if len(line) < length || len(line) > length && line[length] != ' ' || !all(line, inValue) {
+		return fmt.Errorf("%w: status line", errMalformed)
+	}
+	switch line[:9] {
+	case "HTTP/1.1 ":
+		a.Proto, a.ProtoMajor, a.ProtoMinor = "HTTP/1.1", 1, 1
+	case "HTTP/1.0 ":
+		a.Proto, a.ProtoMajor, a.ProtoMinor = "HTTP/1.0", 1, 0
+	default:
+		return fmt.Errorf("%w: version", errMalformed)
+	}
+	code := 0
+	for _, digit := range []byte(line[9:length]) {
+		if digit < '0' || digit > '9' {
+			return fmt.Errorf("%w: status code", errMalformed)
+		}
+		code = code*10 + int(digit-'0')
+	}
+	if code < 100 {
+		return fmt.Errorf("%w: status code", errMalformed)
+	}
+	a.Status, a.StatusCode = line[9:], code
+	return nil
+}
+
+// parseFields takes the lines of a header section, up to its empty line. Nothing is
+// mended: a line that is folded, or has white space before its colon, has been
+// read in two ways too often (RFC 9112 5).
+func parseFields(text string, lines int) (http.Header, error) {
+	h := make(http.Header, lines)
+	values := make([]string, lines)
+	for {
+		line, rest, _ := strings.Cut(text, "\n")
+		line, text = strings.TrimSuffix(line, "\r"), rest
+		if line == "" {
+			return h, nil
+		}
+		name, value, found := strings.Cut(line, ":")
+		if !found || name == "" || !all(name, inToken) {
+			return nil, fmt.Errorf("%w: field name", errMalformed)
+		}
+		value = strings.Trim(value, " \t")
+		if !all(value, inValue) {
+			return nil, fmt.Errorf("%w: field value", errMalformed)
+		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		if before, ok := h[name]; ok {
+			h[name] = append(before, value)
+			continue
+		}
+		values[0] = value
+		h[name], values = values[:1:1], values[1:]
+	}
+}

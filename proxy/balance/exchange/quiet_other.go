@@ -1,0 +1,9 @@
+//go:build !unix
+
+package exchange
+
+// Supported reports whether connections can be looked into on this system, which
+// using them more than once takes.
+const Supported = false
+
+func isQuiet(uintptr) bool { return false }

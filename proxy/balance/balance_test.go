@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ctlive/proxy/balance/exchange"
 )
 
 var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
@@ -409,7 +411,7 @@ func TestErrors(t *testing.T) {
 	})
 	t.Cleanup(func() { close(release) })
 	slow := pool(t, Options{Upstreams: urls(hanging)})
-	slow.origins[0].transport.ResponseHeaderTimeout = 20 * time.Millisecond
+	slow.origins[0].transport.(*exchange.Transport).ResponseHeaderTimeout = 20 * time.Millisecond
 	broken := func(n int64) *http.Request {
 		r := request(t, "POST", io.MultiReader(strings.NewReader("x"), &failing{bad}))
 		r.ContentLength = n

@@ -21,7 +21,7 @@ func BenchmarkGet(b *testing.B) {
 	for _, way := range []struct {
 		name string
 		rt   http.RoundTripper
-	}{{"transport", p.origins[0].transport}, {"pool", p}} {
+	}{{"net/http", p.origins[0].newTransport()}, {"transport", p.origins[0].transport}, {"pool", p}} {
 		b.Run(way.name, func(b *testing.B) {
 			r, _ := http.NewRequestWithContext(traced(), http.MethodGet, s.URL, nil)
 			b.ReportAllocs()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // A conn counts what passes, to tell what a request that failed has left behind,
@@ -23,6 +24,7 @@ type conn struct {
 	gate    *gate
 	secure  bool         // TLS: it reads bytes of its own
 	shared  bool         // HTTP/2: many requests at a time, each ends by itself
+	own     bool         // of package exchange, which looks by itself before it asks
 	written atomic.Int64 // bytes
 	read    atomic.Int64 // bytes
 	ended   atomic.Bool  // closed, or a Read or Write has failed
@@ -44,7 +46,7 @@ func newConn(raw net.Conn, g *gate) *conn {
 
 // lend prepares c for the next request.
 func (c *conn) lend() {
-	if c.shared {
+	if c.shared || c.own {
 		return
 	}
 	c.mu.Lock()
@@ -56,6 +58,14 @@ func (c *conn) lend() {
 }
 
 func (c *conn) Read(p []byte) (int, error) {
+	if c.own {
+		n, err := c.Conn.Read(p)
+		c.read.Add(int64(n))
+		if err != nil {
+			c.ended.Store(true)
+		}
+		return n, err
+	}
 	c.mu.Lock()
 	c.reading = true
 	c.settled.Broadcast()
@@ -90,6 +100,9 @@ func (c *conn) ReadFrom(src io.Reader) (int64, error) {
 }
 
 func (c *conn) ask() {
+	if c.own {
+		return
+	}
 	c.mu.Lock()
 	c.asked = true
 	c.mu.Unlock()
@@ -100,6 +113,14 @@ func (c *conn) wrote(n int64, err error) {
 	if err != nil {
 		c.ended.Store(true)
 	}
+}
+
+// SyscallConn lets package exchange look into the connection.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if s, ok := c.Conn.(syscall.Conn); ok {
+		return s.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // CloseWrite ends our side of a WebSocket.

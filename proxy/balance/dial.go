@@ -9,9 +9,25 @@ import (
 // dial makes a connection, with TLS for https, for whoever needs one now: the
 // request that asked may be gone. Its errors are *connectError.
 func (o *origin) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return o.dialWanted(ctx, ctx, network, addr)
+}
+
+// dialPlain makes a connection for package exchange, if it is wanted when its
+// turn comes: later, the next request gets it.
+func (o *origin) dialPlain(wanted context.Context, network, addr string) (net.Conn, error) {
+	c, err := o.dialWanted(context.Background(), wanted, network, addr)
+	if err == nil {
+		c.(*conn).own = true
+	}
+	return c, err
+}
+
+func (o *origin) dialWanted(ctx, wanted context.Context, network, addr string) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	if err := o.gate.enter(limited); err != nil {
+	turn, over := context.WithTimeout(wanted, connectTimeout)
+	defer over()
+	if err := o.gate.enter(turn); err != nil {
 		return nil, &connectError{err}
 	}
 	c, err := o.connect(limited, network, addr)

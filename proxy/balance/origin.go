@@ -3,11 +3,14 @@ package balance
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ctlive/proxy/balance/exchange"
 )
 
 const (
@@ -43,7 +46,7 @@ type origin struct {
 	name      string // scheme, host and port
 	url       url.URL
 	tls       *tls.Config // nil: http
-	transport *http.Transport
+	transport transport
 	gate      gate
 	options   *Options
 
@@ -75,13 +78,45 @@ func newOrigin(u *url.URL, options *Options) *origin {
 		o.tls.ServerName = u.Hostname()
 	}
 	o.transport = o.newTransport()
+	if o.tls == nil && exchange.Supported {
+		o.transport = o.newExchange(o.transport)
+	}
 	return o
+}
+
+// A transport keeps an origin's connections.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// newExchange returns what speaks with an origin over plain HTTP. What that does
+// not speak it leaves to other.
+func (o *origin) newExchange(other http.RoundTripper) transport {
+	return &exchange.Transport{
+		Addr:                   address(&o.url),
+		DialContext:            o.dialPlain,
+		MaxIdleConns:           idleConns,
+		IdleConnTimeout:        idleTimeout,
+		ResponseHeaderTimeout:  answerTimeout,
+		MaxResponseHeaderBytes: maxResponseHeader,
+		Other:                  other,
+	}
+}
+
+// address returns the host and port of u, which is http.
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // newTransport returns one for a single origin. It has no MaxConnsPerHost: a
 // request would wait for its turn as long as its visitor does. The gate refuses
 // at once instead, and counts WebSockets, which net/http does not.
-func (o *origin) newTransport() *http.Transport {
+func (o *origin) newTransport() transport {
 	return &http.Transport{
 		Proxy:                  nil, // the environment must not choose another way to the origin
 		DialContext:            o.dial,

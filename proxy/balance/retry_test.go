@@ -11,8 +11,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"ctlive/proxy/balance/exchange"
 )
 
 // A script is an origin that answers byte for byte as told.
@@ -177,8 +180,10 @@ func TestNothingWritten(t *testing.T) { // edge 63
 func spoil(o *origin) *atomic.Bool {
 	var set atomic.Bool
 	var dials atomic.Int64
-	o.transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := o.dial(ctx, network, addr)
+	tr := o.transport.(*exchange.Transport)
+	dial := tr.DialContext
+	tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
 		if err == nil && dials.Add(1) == 1 {
 			c.(*conn).Conn = &spoiled{c.(*conn).Conn, &set}
 		}
@@ -191,6 +196,8 @@ type spoiled struct {
 	net.Conn
 	set *atomic.Bool
 }
+
+func (s *spoiled) SyscallConn() (syscall.RawConn, error) { return s.Conn.(syscall.Conn).SyscallConn() }
 
 func (s *spoiled) Write(p []byte) (int, error) {
 	if s.set.Load() {

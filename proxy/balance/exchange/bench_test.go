@@ -21,6 +21,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			"length": fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", fields, size, page),
 			"chunks": fmt.Sprintf("HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", fields, size, page),
 		} {
+			bytes := []byte(answer)
 			o := play(b, func(_ int64, c net.Conn, in *bufio.Reader) {
 				for {
 					line, err := in.ReadSlice('\n')
@@ -28,7 +29,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 						return
 					}
 					if len(line) == 2 {
-						io.WriteString(c, answer)
+						c.Write(bytes)
 					}
 				}
 			})

@@ -58,10 +58,17 @@ var aheads = sync.Pool{New: func() any { return new([4 << 10]byte) }}
 // minAhead is the room for one read, in bytes.
 const minAhead = 1 << 10
 
+// arrived is a source that can tell whether the rest of it has come, so that
+// reading it does not wait.
+type arrived interface{ Whole() bool }
+
 // peek reads ahead until all is known about the page or patience ends; a
 // negative patience has no end.
 func (b *body) peek(patience time.Duration) {
 	b.ahead = aheads.Get().(*[4 << 10]byte)[:0]
+	if w, ok := b.src.(arrived); ok && w.Whole() {
+		patience = -1
+	}
 	var end <-chan time.Time
 	if patience >= 0 {
 		timer := time.NewTimer(patience)
@@ -73,6 +80,11 @@ func (b *body) peek(patience time.Duration) {
 			b.ahead = append(make([]byte, 0, 2*cap(b.ahead)), b.ahead...)
 		}
 		b.reading = true
+		if end == nil {
+			b.read(b.ahead[len(b.ahead):cap(b.ahead)])
+			b.take(<-b.pieces)
+			continue
+		}
 		go b.read(b.ahead[len(b.ahead):cap(b.ahead)])
 		select {
 		case p := <-b.pieces:

@@ -47,6 +47,12 @@ func (b *body) Close() error {
 	return err
 }
 
+// Whole reports whether the rest has come, where the transport can tell.
+func (b *body) Whole() bool {
+	w, ok := b.ReadCloser.(interface{ Whole() bool })
+	return ok && w.Whole()
+}
+
 // whole notes that the answer was taken to its end.
 func (b *body) whole() {
 	if b.finish() {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -52,6 +53,40 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.err = err
 	return n, err
+}
+
+// Whole reports whether the rest of the body has come, so that Read will not
+// wait. It does not either. A body in chunks may only look as if it ended here:
+// then it may wait.
+func (b *body) Whole() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil || b.over.Load() {
+		return true
+	}
+	c := b.conn
+	if b.has(c.buf[c.r:c.w]) {
+		return true
+	}
+	if b.framing == byClose || b.left > int64(len(beginning{})) {
+		return false
+	}
+	if c.buf == nil {
+		c.lend()
+	}
+	c.gather()
+	return b.has(c.buf[c.r:c.w])
+}
+
+// has reports whether p is the rest of the body.
+func (b *body) has(p []byte) bool {
+	switch b.framing {
+	case byLength:
+		return b.left <= int64(len(p))
+	case byChunks:
+		return bytes.HasSuffix(p, []byte("0\r\n\r\n"))
+	}
+	return false
 }
 
 func (b *body) read(p []byte) (n int, err error) {

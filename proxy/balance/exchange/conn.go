@@ -8,11 +8,16 @@ import (
 	"time"
 )
 
-// A buffer holds a request's header, and then the beginning of an answer: most
-// headers, and short pages to their end.
+// A buffer holds a request's header, with a short body.
 type buffer [8 << 10]byte
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// A beginning is that of an answer: its header, and most compressed pages to
+// their end.
+type beginning [32 << 10]byte
+
+var beginnings = sync.Pool{New: func() any { return new(beginning) }}
 
 // A conn is a connection to the origin. It belongs to one request at a time, or
 // lies idle, without a buffer.
@@ -22,12 +27,13 @@ type conn struct {
 	used      bool      // it has lain idle
 	since     time.Time // it lies idle
 
-	pooled *buffer // buf is in it; nil: it is not
+	pooled *beginning // buf is in it; nil: it is not
 	buf    []byte
 	r, w   int // buf[r:w] is read from the connection and not taken
 
 	raw   syscall.RawConn  // nil: it cannot be looked into
 	look  func(fd uintptr) // sets clear
+	more  func(fd uintptr) // reads into buf what is there
 	clear bool
 	shut  func() // closes the connection
 }
@@ -39,9 +45,18 @@ func newConn(raw net.Conn, t *Transport) *conn {
 		if raw, err := s.SyscallConn(); err == nil {
 			c.raw = raw
 			c.look = func(fd uintptr) { c.clear = isQuiet(fd) }
+			c.more = func(fd uintptr) { c.w += readNow(fd, c.buf[c.w:]) }
 		}
 	}
 	return c
+}
+
+// gather takes what has arrived, without waiting, as far as there is room after
+// what is buffered.
+func (c *conn) gather() {
+	if c.raw != nil && c.pooled != nil && c.w < len(c.buf) {
+		c.raw.Control(c.more)
+	}
 }
 
 // quiet reports whether the connection is open and nothing has arrived on it.
@@ -67,8 +82,7 @@ func (c *conn) arrived() error { return c.SetReadDeadline(time.Time{}) }
 func (c *conn) fill() error {
 	switch {
 	case c.buf == nil:
-		c.pooled = buffers.Get().(*buffer)
-		c.buf = c.pooled[:]
+		c.lend()
 	case c.r == c.w:
 		c.r, c.w = 0, 0
 	case c.w < len(c.buf):
@@ -87,6 +101,12 @@ func (c *conn) fill() error {
 		return io.ErrNoProgress
 	}
 	return err
+}
+
+// lend gives the connection a buffer.
+func (c *conn) lend() {
+	c.pooled = beginnings.Get().(*beginning)
+	c.buf = c.pooled[:]
 }
 
 func (c *conn) grow() {
@@ -117,7 +137,7 @@ func (c *conn) take(n int) {
 // drop gives the buffer back, and what is in it up.
 func (c *conn) drop() {
 	if c.pooled != nil {
-		buffers.Put(c.pooled)
+		beginnings.Put(c.pooled)
 	}
 	c.pooled, c.buf, c.r, c.w = nil, nil, 0, 0
 }

@@ -538,3 +538,48 @@ func TestNoMoreThanMaxIdleConns(t *testing.T) {
 		t.Errorf("%d idle, %d open; want 2", len(o.idle), o.open.Load())
 	}
 }
+
+func TestWhole(t *testing.T) {
+	long := strings.Repeat("x", len(beginning{})+1)
+	for _, c := range []struct {
+		name, before, after string // of the answer, until the question and then
+		want                bool
+	}{
+		{"with the header", okay, "", true},
+		{"not yet", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", "k", false},
+		{"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "", true},
+		{"chunks, not yet", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", "0\r\n\r\n", false},
+		{"until the end", "HTTP/1.1 200 OK\r\n\r\nok", "", false},
+		{"longer than a buffer", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(long), long), "", false},
+		{"no body", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked := make(chan struct{})
+			o := play(t, func(_ int64, conn net.Conn, in *bufio.Reader) {
+				listen(in)
+				io.WriteString(conn, c.before)
+				<-asked
+				io.WriteString(conn, c.after)
+			})
+			res, err := o.RoundTrip(request(t, "GET", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			whole := func() bool {
+				w, ok := res.Body.(interface{ Whole() bool })
+				return !ok || w.Whole()
+			}
+			if c.want {
+				eventually(t, "it is whole", whole)
+			} else if whole() {
+				t.Error("it is whole too soon")
+			}
+			close(asked)
+			body, err := readBy(res.Body, 512)
+			if err != nil || body != "ok" && body != long && body != "" {
+				t.Errorf("%d bytes, %v", len(body), err)
+			}
+		})
+	}
+}

@@ -8,6 +8,13 @@ import "syscall"
 // using them more than once takes.
 const Supported = true
 
+// readNow reads what has arrived, and returns how much that is. Errors show again
+// with the next Read.
+func readNow(fd uintptr, p []byte) int {
+	n, _ := syscall.Read(int(fd), p) // the runtime has made it non-blocking
+	return max(n, 0)
+}
+
 // isQuiet reports whether the socket is open and has nothing to read.
 func isQuiet(fd uintptr) bool {
 	var one [1]byte

@@ -142,6 +142,19 @@ func TestSlowHeader(t *testing.T) {
 	}
 }
 
+func TestOtherProtocol(t *testing.T) { // edge 22
+	over := make(chan struct{})
+	defer close(over)
+	o := play(t, func(_ int64, conn net.Conn, in *bufio.Reader) {
+		listen(in)
+		io.WriteString(conn, "220 mail")
+		<-over // it waits for us
+	})
+	if _, err := ask(o, request(t, "GET", nil)); !errors.Is(err, errMalformed) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestSlowBodyIsNotLate(t *testing.T) {
 	o := play(t, func(_ int64, conn net.Conn, in *bufio.Reader) {
 		listen(in)

@@ -24,6 +24,9 @@ func (a *answer) readHead(c *conn) error {
 	return err
 }
 
+// protocol is what every answer begins with.
+const protocol = "HTTP/1."
+
 // section reads until the connection's buffer begins with a whole header section,
 // and returns its size in bytes, the empty line included, and its lines but for that.
 func (c *conn) section() (size, lines int, err error) {
@@ -48,6 +51,9 @@ func (c *conn) section() (size, lines int, err error) {
 			if lines++; lines > maxLines {
 				return 0, 0, errTooLong
 			}
+		}
+		if n := min(len(got), len(protocol)); string(got[:n]) != protocol[:n] {
+			return 0, 0, fmt.Errorf("%w: not HTTP", errMalformed) // it may never end a line
 		}
 		if seen = len(got); seen >= limit {
 			return 0, 0, errTooLong

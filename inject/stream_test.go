@@ -229,3 +229,47 @@ func TestPatienceOfHeader(t *testing.T) {
 		}
 	})
 }
+
+// A page of which all has come is not a matter of patience.
+func TestWholePageIsNotWaitedFor(t *testing.T) {
+	const page = "<!doctype html><title>x</title>"
+	in := New(Options{Tag: Tag{HTML: "<script></script>"}, Patience: time.Millisecond})
+	for _, c := range []struct {
+		name  string
+		whole bool
+		want  int64
+	}{
+		{"whole", true, int64(len(page + "<script></script>"))},
+		{"not whole", false, -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := http.NewRequest("GET", "http://a.test/", nil)
+				res := &http.Response{
+					StatusCode: 200, Header: http.Header{"Content-Type": {"text/html"}}, ContentLength: int64(len(page)),
+					Body: &claimed{strings.NewReader(page), c.whole},
+				}
+				in.Request(r).Response(res)
+				got, err := io.ReadAll(res.Body)
+				res.Body.Close()
+				if err != nil || len(got) != len(page+"<script></script>") || res.ContentLength != c.want {
+					t.Errorf("%q, %v; length %d, want %d", got, err, res.ContentLength, c.want)
+				}
+			})
+		})
+	}
+}
+
+// claimed takes its time, whatever it says.
+type claimed struct {
+	io.Reader
+	whole bool
+}
+
+func (c *claimed) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return c.Reader.Read(p)
+}
+
+func (c *claimed) Whole() bool  { return c.whole }
+func (c *claimed) Close() error { return nil }

@@ -101,6 +101,15 @@ func (w *world) records() []collector.Record {
 	return all
 }
 
+func (w *world) accounts() []collector.Account {
+	w.t.Helper()
+	accounts, err := w.store.Accounts(w.t.Context(), "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return accounts
+}
+
 // random makes a muddle of n batches, some of it sent twice and all of it in any order.
 func (w *world) random(rng *rand.Rand, n int, from time.Time, span time.Duration) {
 	types := []string{"Loaded", "WidgetShown", "WidgetShown", "WidgetHidden", "WidgetClicked", "DatacollectionStarted",

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 )
@@ -124,6 +125,10 @@ func (p *pages) write(counts map[pageMinute]int64) error {
 	return tx.Commit()
 }
 
+// pagesRows are the counts of pages, by minute, that one answer has at most, unless they are of one
+// minute.
+const pagesRows = 10_000
+
 // PageCounts implements [Pages]: minutes that are over are settled. Where what was counted cannot be
 // written its keeper says so, and nothing is.
 func (p *pages) PageCounts(ctx context.Context, after int64) (counts []PageCount, settled int64, err error) {
@@ -131,12 +136,16 @@ func (p *pages) PageCounts(ctx context.Context, after int64) (counts []PageCount
 	if err != nil {
 		settled = after
 	}
-	counts, err = p.since(ctx, after)
-	return counts, max(settled, after), err
+	end, err := p.stretch(ctx, after, pagesRows)
+	if err != nil {
+		return nil, after, err
+	}
+	counts, err = p.between(ctx, after, end)
+	return counts, max(min(settled, end), after), err
 }
 
-// overMinutes is how many minutes over returns at once.
-const overMinutes = 500
+// overRows are the counts that over returns at once, unless a single minute has more.
+const overRows = 1_000
 
 // over returns the counts of the first minutes after one that are over.
 func (p *pages) over(ctx context.Context, after int64) ([]PageCount, error) {
@@ -144,21 +153,31 @@ func (p *pages) over(ctx context.Context, after int64) ([]PageCount, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rowsOf(ctx, p.db.read, scanPageCount, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome
-		WHERE minute > ?1 AND minute <= (SELECT max(minute) FROM
-			(SELECT DISTINCT minute FROM pages WHERE minute > ?1 AND minute <= ?2 ORDER BY minute LIMIT ?3))
-		ORDER BY minute`, after, last, overMinutes)
+	end, err := p.stretch(ctx, after, overRows)
+	if err != nil {
+		return nil, err
+	}
+	return p.between(ctx, after, min(end, last))
 }
 
-func scanPageCount(rows *sql.Rows) (c PageCount, err error) {
-	err = rows.Scan(&c.Minute, &c.Site, &c.Result, &c.Reason, &c.N)
-	c.Position = c.Minute
-	return c, err
+// stretch returns a minute so that from one to it there are no more than limit counts, or, where a
+// single minute has more, that one.
+func (p *pages) stretch(ctx context.Context, minute int64, limit int) (end int64, err error) {
+	err = p.db.read.QueryRowContext(ctx, `SELECT minute FROM pages WHERE minute > ? ORDER BY minute LIMIT 1 OFFSET ?`,
+		minute, limit).Scan(&end)
+	if errors.Is(err, sql.ErrNoRows) {
+		return math.MaxInt64, nil
+	}
+	return max(end-1, minute+1), err
 }
 
-// since returns what is written of the minutes after one.
-func (p *pages) since(ctx context.Context, minute int64) ([]PageCount, error) {
-	return rowsOf(ctx, p.db.read, scanPageCount, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome WHERE minute > ?`, minute)
+// between returns what is written of the minutes after one, up to another.
+func (p *pages) between(ctx context.Context, minute, end int64) ([]PageCount, error) {
+	return rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c PageCount, err error) {
+		err = rows.Scan(&c.Minute, &c.Site, &c.Result, &c.Reason, &c.N)
+		c.Position = c.Minute
+		return c, err
+	}, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome WHERE minute > ? AND minute <= ? ORDER BY minute`, minute, end)
 }
 
 // Forget implements [Pages].

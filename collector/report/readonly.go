@@ -161,8 +161,10 @@ func (r *Report) completeLocked(ctx context.Context, progress func(done, all int
 		}
 		progress(r.db.at.row, last)
 	}
-	if _, err := r.db.takePages(ctx, r.pages); err != nil {
-		return err
+	for more := true; more; {
+		if more, err = r.db.takePages(ctx, r.pages); err != nil {
+			return err
+		}
 	}
 	return r.db.sweep(ctx, r.src, time.Unix(0, 0))
 }

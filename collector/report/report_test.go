@@ -456,7 +456,7 @@ func TestRebuildCanBeStopped(t *testing.T) {
 func TestOwnPages(t *testing.T) {
 	w := newWorld(t, noon)
 	var want []PageCount
-	for m := range int64(overMinutes + 20) {
+	for m := range int64(overRows/2 + 20) {
 		w.now = noon.Add(time.Duration(m) * time.Minute)
 		for range 3 {
 			w.report.Page("a.test", "injected", "")
@@ -475,7 +475,7 @@ func TestOwnPages(t *testing.T) {
 		if len(page) == 0 {
 			break
 		}
-		if len(page) > 2*overMinutes {
+		if len(page) > overRows {
 			t.Errorf("%d at once", len(page))
 		}
 		got, after = append(got, page...), page[len(page)-1].Minute

@@ -1,0 +1,49 @@
+package report
+
+import (
+	"log/slog"
+	"math"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// However the counts are cut, each comes once.
+func TestStretches(t *testing.T) {
+	p, err := openPages(filepath.Join(t.TempDir(), "pages.db"), slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	counts := map[pageMinute]int64{}
+	for _, minute := range []int64{100, 101, 103, 103, 104, 200, 201} {
+		for _, site := range siteNames {
+			counts[pageMinute{outcome{site, "injected", ""}, minute}] += minute
+		}
+	}
+	if err := p.write(counts); err != nil {
+		t.Fatal(err)
+	}
+	for limit := 1; limit <= len(counts)+1; limit++ {
+		got := map[pageMinute]int64{}
+		for at := int64(0); at < math.MaxInt64; {
+			end, err := p.stretch(t.Context(), at, limit)
+			if err != nil || end <= at {
+				t.Fatalf("limit %d, after %d: %d, %v", limit, at, end, err)
+			}
+			some, err := p.between(t.Context(), at, end)
+			if err != nil || len(some) > max(limit, len(siteNames)) {
+				t.Fatalf("limit %d, after %d: %d counts, %v", limit, at, len(some), err)
+			}
+			for _, c := range some {
+				got[pageMinute{outcome{c.Site, c.Result, c.Reason}, c.Minute}] += c.N
+			}
+			at = end
+		}
+		for k, n := range counts {
+			if got[k] != n {
+				t.Errorf("limit %d: %v is %d, want %d", limit, k, got[k], n)
+			}
+		}
+	}
+}

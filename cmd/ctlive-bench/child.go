@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -61,10 +62,22 @@ func (c *child) kill() {
 	<-c.ended
 }
 
+// stop has the process end by itself, and waits for that.
+func (c *child) stop() {
+	c.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-c.ended:
+	case <-time.After(stopTime):
+		c.kill()
+	}
+}
+
+const stopTime = 30 * time.Second
+
 const startTime = 30 * time.Second
 
-// ready waits until ctlive says that it is, and returns the address it serves on.
-func (c *child) ready() (addr string, err error) {
+// ready waits until ctlive says that it is, and returns the addresses it serves on.
+func (c *child) ready() (at addresses, err error) {
 	for timeout := time.After(startTime); ; {
 		why := ""
 		select {
@@ -76,26 +89,32 @@ func (c *child) ready() (addr string, err error) {
 		}
 		log, err := os.ReadFile(c.log)
 		if err != nil {
-			return "", err
+			return at, err
 		}
-		if addr := readyAddr(log); addr != "" && why == "" {
-			return addr, nil
+		if at := readyAt(log); at.HTTP != "" && why == "" {
+			return at, nil
 		}
 		if why != "" {
-			return "", fmt.Errorf("ctlive %s:\n%s", why, log)
+			return at, fmt.Errorf("ctlive %s:\n%s", why, log)
 		}
 	}
 }
 
-// readyAddr returns the address in the line of ctlive's log that says where it listens, or "".
-func readyAddr(log []byte) string {
+// addresses are where ctlive serves.
+type addresses struct{ HTTP, Admin string }
+
+// readyAt returns the addresses in the line of ctlive's log that says where it listens, or none.
+func readyAt(log []byte) addresses {
 	for lines := bufio.NewScanner(bytes.NewReader(log)); lines.Scan(); {
-		var line struct{ Msg, HTTP string }
+		var line struct {
+			Msg string
+			addresses
+		}
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-			return line.HTTP
+			return line.addresses
 		}
 	}
-	return ""
+	return addresses{}
 }
 
 // tick is the unit of CPU times in /proc: USER_HZ, which is 100 on all of Go's platforms.

@@ -36,15 +36,15 @@ func TestParsePeak(t *testing.T) {
 	}
 }
 
-func TestReadyAddr(t *testing.T) {
+func TestReadyAt(t *testing.T) {
 	log := `{"level":"INFO","msg":"serving","http":"127.0.0.1:1"}` + "\nnot JSON\n" +
 		`{"level":"INFO","msg":"ready","http":"127.0.0.1:4321","admin":"127.0.0.1:2"}` + "\n"
-	if got := readyAddr([]byte(log)); got != "127.0.0.1:4321" {
-		t.Errorf("got %q", got)
+	if got := readyAt([]byte(log)); got != (addresses{"127.0.0.1:4321", "127.0.0.1:2"}) {
+		t.Errorf("got %v", got)
 	}
 	for cut := range strings.Index(log, `"admin"`) {
-		if got := readyAddr([]byte(log[:cut])); got != "" {
-			t.Fatalf("cut at %d: %q", cut, got)
+		if got := readyAt([]byte(log[:cut])); got != (addresses{}) {
+			t.Fatalf("cut at %d: %v", cut, got)
 		}
 	}
 }

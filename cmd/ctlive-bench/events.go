@@ -134,7 +134,7 @@ func (o *eventsOptions) run(ctx context.Context, progress io.Writer) (*eventsRep
 		return nil, err
 	}
 	defer stop()
-	config, err := o.writeConfig(dir, origin)
+	config, err := writeConfig(dir, dataDir("."), origin, o.accessLog)
 	if err != nil {
 		return nil, err
 	}
@@ -168,10 +168,11 @@ func (o *eventsOptions) run(ctx context.Context, progress io.Writer) (*eventsRep
 
 // phases loads the proxy in four ways. It returns the load, closed, which knows what it has sent.
 func (o *eventsOptions) phases(ctx context.Context, r *eventsReport, proxy *child, tell func(string)) (*load, error) {
-	addr, err := proxy.ready()
+	at, err := proxy.ready()
 	if err != nil {
 		return nil, err
 	}
+	addr := at.HTTP
 	token, err := pageToken(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -215,7 +216,7 @@ func dataDir(dir string) string { return filepath.Join(dir, "data") }
 
 // writeConfig writes ctlive's configuration into dir and returns its path: free ports, and no limit
 // that the load would meet.
-func (o *eventsOptions) writeConfig(dir, origin string) (string, error) {
+func writeConfig(dir, data, origin string, accessLog bool) (string, error) {
 	path := filepath.Join(dir, "ctlive.yaml")
 	text := fmt.Sprintf(`listen: {http: "127.0.0.1:0"}
 admin: {listen: "127.0.0.1:0"}
@@ -225,7 +226,7 @@ log: {format: json, access: %t}
 sites:
   - hosts: ["*"]
     to: [%s]
-`, dataDir("."), o.accessLog, origin)
+`, data, accessLog, origin)
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// collector answers as ctlive does and keeps the ids that it has acknowledged.
-type collector struct {
+// taker answers as ctlive does and keeps the ids that it has acknowledged.
+type taker struct {
 	mu     sync.Mutex
 	n      int
 	stored []string
 	answer func(n int) (status int, verdict string) // of the nth request
 }
 
-func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var batch struct{ Events []struct{ ID string } }
 	if err := json.NewDecoder(r.Body).Decode(&batch); err != nil {
 		panic(err)
@@ -39,7 +39,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"results":[%s]}`, strings.Join(results, ","))
 }
 
-func startLoad(t *testing.T, c *collector) *load {
+func startLoad(t *testing.T, c *taker) *load {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -59,7 +59,7 @@ func startLoad(t *testing.T, c *collector) *load {
 // What the load says was acknowledged is what the server has acknowledged, over several runs and
 // with some requests refused.
 func TestLoad(t *testing.T) {
-	c := &collector{answer: func(n int) (int, string) {
+	c := &taker{answer: func(n int) (int, string) {
 		if n%50 == 7 {
 			return http.StatusServiceUnavailable, ""
 		}
@@ -96,7 +96,7 @@ func TestLoadStopsAtAnError(t *testing.T) {
 		"panic":     func(int) (int, string) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := startLoad(t, &collector{answer: answer})
+			l := startLoad(t, &taker{answer: answer})
 			if _, err := l.run(t.Context(), time.Minute); err == nil || !strings.Contains(err.Error(), "connection") {
 				t.Errorf("got %v", err)
 			}

@@ -31,7 +31,7 @@ func main() {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(eventsCommand(), compareCommand(), originCommand(), generateCommand())
+	root.AddCommand(eventsCommand(), yearCommand(), dashboardCommand(), compareCommand(), originCommand(), generateCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "ctlive-bench:", err)
 		stop()

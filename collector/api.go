@@ -26,7 +26,7 @@ const (
 // API serves the store to whoever may see all of it: it checks no credentials.
 //
 //	GET /api/events    since until type site chat limit format=json|ndjson|csv
-//	GET /api/rejected  since until site limit format=json|ndjson
+//	GET /api/rejected  since until site limit format=json|ndjson order=oldest|newest
 //	GET /api/stats     since until type site doubtful=true|false
 //	GET /api/live      type site chat last=N; Last-Event-ID
 //
@@ -76,7 +76,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) rejected(w http.ResponseWriter, r *http.Request) {
-	q, err := a.query(r, "since", "until", "site", "limit", "format")
+	q, err := a.query(r, "since", "until", "site", "limit", "format", "order")
 	if err != nil {
 		badRequest(w, err)
 		return
@@ -212,6 +212,10 @@ func (q *apiQuery) set(name, value string, now time.Time) (err error) {
 		q.Doubtful, err = strconv.ParseBool(value)
 	case "format":
 		q.format = value
+	case "order":
+		if q.Newest = value == "newest"; !q.Newest && value != "oldest" {
+			err = fmt.Errorf("%q is neither oldest nor newest", value)
+		}
 	case "limit":
 		var n int64
 		n, err = number(value, 1, 1<<31-1)

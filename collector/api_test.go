@@ -87,13 +87,16 @@ func TestAPIRejectedAndStats(t *testing.T) {
 	h, s := newEndpoint(t, Options{})
 	srv := newAPI(t, s)
 	sendText(t, h, batchOf(loaded("a")))
+	sendText(t, h, "nonsens")
 	sendText(t, h, "nonsense")
 	for path, want := range map[string]string{
-		"/api/stats":                  `{"counts":[{"site":"www.example.com","type":"Loaded","events":1}],"accounts":[{"site":"www.example.com","seen":1,"stored":1,"rejected":0,"refused":0,"dropped":0,"pending":0,"doubtful":0,"duplicate":0}],"losses":[{"site":"www.example.com","reason":"bad_json","count":1}]}`,
-		"/api/stats?site=other":       `{"counts":[],"accounts":[],"losses":[]}`,
-		"/api/rejected":               `"raw":"bm9uc2Vuc2U="}],"more":false}`,
-		"/api/rejected?format=ndjson": `"reason":"bad_json"`,
-		"/api/rejected?site=other":    `{"rejected":[],"more":false}`,
+		"/api/stats":                         `{"counts":[{"site":"www.example.com","type":"Loaded","events":1}],"accounts":[{"site":"www.example.com","seen":1,"stored":1,"rejected":0,"refused":0,"dropped":0,"pending":0,"doubtful":0,"duplicate":0}],"losses":[{"site":"www.example.com","reason":"bad_json","count":2}]}`,
+		"/api/stats?site=other":              `{"counts":[],"accounts":[],"losses":[]}`,
+		"/api/rejected":                      `"raw":"bm9uc2Vuc2U="}],"more":false}`,
+		"/api/rejected?format=ndjson":        `"reason":"bad_json"`,
+		"/api/rejected?limit=1&order=newest": `"raw":"bm9uc2Vuc2U="}],"more":true}`,
+		"/api/rejected?limit=1&order=oldest": `"raw":"bm9uc2Vucw=="}],"more":true}`,
+		"/api/rejected?site=other":           `{"rejected":[],"more":false}`,
 	} {
 		if res, body := get(t, srv, path); res.StatusCode != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
@@ -116,6 +119,8 @@ func TestAPIRefusesOddParameters(t *testing.T) {
 		"/api/events?%ff=1":                      "unknown",
 		"/api/rejected?type=Loaded":              "type",
 		"/api/rejected?format=csv":               "csv",
+		"/api/rejected?order=up":                 "newest",
+		"/api/events?order=newest":               "order",
 		"/api/stats?limit=1":                     "limit",
 		"/api/live?since=1h":                     "since",
 		"/api/live?last=-1":                      "last",

@@ -85,6 +85,7 @@ type Filter struct {
 	Chat         string
 	Limit        int  // at most so many
 	Doubtful     bool // of Counts: with those flagged untrusted, bot or prerender
+	Newest       bool // of Rejected: the newest first
 }
 
 // ParseTime reads a moment as people write it: RFC 3339, a date (its midnight in UTC), or how long
@@ -231,7 +232,7 @@ func (s *Store) LastRow(ctx context.Context) (row int64, err error) {
 	return rows[0], nil
 }
 
-// Rejected yields quarantined input, the oldest first. An error ends it.
+// Rejected yields quarantined input, the oldest first unless f wants the newest. An error ends it.
 func (s *Store) Rejected(ctx context.Context, f Filter) iter.Seq2[Reject, error] {
 	const columns = `SELECT q.row, q.received, s.name, q.client, q.reason, q.message, q.content_type,
 		q.content_encoding, q.length, lower(hex(q.sha256)), q.raw
@@ -243,8 +244,17 @@ func (s *Store) Rejected(ctx context.Context, f Filter) iter.Seq2[Reject, error]
 	}
 	return paged(f.Limit, rejectPage, func(last Reject, limit int) ([]Reject, error) {
 		w := Filter{Since: f.Since, Until: f.Until, Site: f.Site}.where("q", "received")
-		w.and("q.row > ?", last.Row)
-		return query(ctx, s, scan, columns+w.String()+" ORDER BY q.row LIMIT ?", append(w.args, limit)...)
+		order := " ORDER BY q.row LIMIT ?"
+		switch {
+		case !f.Newest:
+			w.and("q.row > ?", last.Row)
+		case last.Row > 0:
+			w.and("q.row < ?", last.Row)
+			fallthrough
+		default:
+			order = " ORDER BY q.row DESC LIMIT ?"
+		}
+		return query(ctx, s, scan, columns+w.String()+order, append(w.args, limit)...)
 	})
 }
 

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -201,10 +202,21 @@ func TestRejectedFilters(t *testing.T) {
 		"site":  {Filter{Site: "b"}, 3 * rejectPage / 2, "1"},
 		"since": {Filter{Since: testTime.Add(10 * time.Millisecond)}, 3*rejectPage - 10, "10"},
 		"limit": {Filter{Limit: 5}, 5, "0"},
+
+		"newest":       {Filter{Newest: true}, 3 * rejectPage, fmt.Sprint(3*rejectPage - 1)},
+		"newest, site": {Filter{Newest: true, Site: "a", Limit: rejectPage + 1}, rejectPage + 1, fmt.Sprint(3*rejectPage - 2)},
 	} {
 		got := collect(t, s.Rejected(t.Context(), test.f))
 		if len(got) != test.n || string(got[0].Raw) != test.first {
 			t.Errorf("%s: %d, the first %q", name, len(got), got[0].Raw)
+		}
+		if !slices.IsSortedFunc(got, func(a, b Reject) int {
+			if test.f.Newest {
+				a, b = b, a
+			}
+			return cmp.Compare(a.Row, b.Row)
+		}) {
+			t.Errorf("%s: not in order", name)
 		}
 	}
 }

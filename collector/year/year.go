@@ -125,7 +125,7 @@ func (y *year) transact(ctx context.Context, work func() error) error {
 	defer tx.Rollback()
 	y.begin(tx)
 	if err := errors.Join(work(), y.err); err != nil {
-		return err
+		return errors.Join(ctx.Err(), err)
 	}
 	return tx.Commit()
 }

@@ -7,9 +7,9 @@ export function report({site, since, until, flagged}, signal) {
 	return read("/api/report" + search({site, since, until, tz, compare: "1", flagged: flagged ? "1" : ""}), signal);
 }
 
-// rejected returns up to limit rejected inputs, the oldest first, and whether there are more.
+// rejected returns up to limit rejected inputs, the newest first, and whether there are more.
 export function rejected({site, since, until}, limit) {
-	return read("/api/rejected" + search({site, since, until, limit}));
+	return read("/api/rejected" + search({site, since, until, limit, order: "newest"}));
 }
 
 // explain returns {findings: [{topic, text}], error}.

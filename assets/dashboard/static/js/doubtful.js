@@ -82,8 +82,8 @@ export class Rejected {
 		const {asked} = this;
 		if (!this.details.open || !asked) return;
 		try {
-			const found = await newest(asked);
-			if (asked === this.asked) this.draw(found);
+			const {rejected} = await api.rejected(asked, SHOWN);
+			if (asked === this.asked) this.draw(rejected);
 		} catch (error) {
 			say(byID("rejected-note"), "The rejected input could not be read. " + error.message);
 		}
@@ -96,17 +96,6 @@ export class Rejected {
 		list.replaceChildren(...inputs.map(input => known.get(String(input.row)) ?? item(input)));
 		say(byID("rejected-note"), inputs.length ? "The newest first." : "Nothing in this range. What cannot be read as events is kept here for you to look at.");
 	}
-}
-
-// newest returns the newest inputs. The API gives the oldest first, so we ask for
-// longer and longer times until there are enough.
-async function newest(asked) {
-	for (const since of ["10m", "1h", "24h", "7d", asked.since]) {
-		if (asked.until && since !== asked.since) continue;
-		const {rejected, more} = await api.rejected({...asked, since}, 100);
-		if (rejected.length >= SHOWN || more || since === asked.since) return rejected.reverse().slice(0, SHOWN);
-	}
-	return [];
 }
 
 function item(input) {

@@ -272,7 +272,11 @@ func (s *sums) chatFigures() Chats {
 
 func (s *sums) losses() []Loss {
 	all := []Loss{}
-	for i, reason := range []string{"refused", "dropped"} {
+	reasons := []string{"refused", "dropped"}
+	for _, name := range lostNames {
+		reasons = append(reasons, "dropped_"+name)
+	}
+	for i, reason := range reasons {
 		if n := s.counters[refused+i]; n > 0 {
 			all = append(all, Loss{"page", reason, n})
 		}

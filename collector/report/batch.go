@@ -125,7 +125,7 @@ func (db *database) sweep(ctx context.Context, src Source, since time.Time) erro
 			if err != nil {
 				return err
 			}
-			v.lose(l.Refused, l.Dropped)
+			v.lose(l.Refused, l.Dropped, l.Lost)
 		}
 		return nil
 	})
@@ -153,7 +153,7 @@ func (b *batch) event(e *Event) error {
 		for _, layer := range seen {
 			v.layers[layer].add(e.At, url, stepsOf(e.Type, 1), b.less)
 		}
-		v.lose(e.Refused, e.Dropped)
+		v.lose(e.Refused, e.Dropped, e.Lost)
 	}
 	if e.Chat != "" {
 		c, err := b.chat(site, e.Chat)
@@ -260,11 +260,6 @@ func (b *batch) site(name string) (int64, error) {
 		b.db.sites[name] = ours
 	}
 	return ours, err
-}
-
-// lose takes the running totals of a page.
-func (v *view) lose(refused, dropped int64) {
-	v.refused, v.dropped = max(v.refused, refused), max(v.dropped, dropped)
 }
 
 // view returns the page view of that id, to be changed.

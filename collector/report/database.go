@@ -17,7 +17,7 @@ import (
 
 // figuresVersion is raised with each change of figuresSchema, of what its blobs hold, or of what is
 // counted: a database of another version is dropped.
-const figuresVersion = 1
+const figuresVersion = 2
 
 const figuresSchema = `
 CREATE TABLE progress (

@@ -263,13 +263,14 @@ func (r *reference) countLosses(f *Figures) {
 			firsts[k] = int64(e.At)
 		}
 	}
-	var refused, dropped int64
+	var refused, dropped, full, age int64
 	for k, lost := range maps.All(r.pageLosses) {
 		if at, ok := firsts[k]; ok && r.within(at) && (r.query.Site == "" || r.query.Site == k[0]) {
-			refused, dropped = refused+lost[0], dropped+lost[1]
+			refused, dropped = refused+lost[0], dropped+lost[1]-lost[1]/2-lost[1]/4
+			full, age = full+lost[1]/2, age+lost[1]/4 // as world.random has them
 		}
 	}
-	for _, l := range []Loss{{"page", "refused", refused}, {"page", "dropped", dropped}} {
+	for _, l := range []Loss{{"page", "refused", refused}, {"page", "dropped", dropped}, {"page", "dropped_age", age}, {"page", "dropped_full", full}} {
 		if l.N > 0 {
 			f.Losses = append(f.Losses, l)
 		}

@@ -420,13 +420,13 @@ func TestHandler(t *testing.T) {
 func TestLosses(t *testing.T) {
 	w := newWorld(t, noon.Add(time.Hour))
 	w.put("a.test", "", `{"v":1,"page":"A","dropped":2,"events":[{"id":"1","type":"Loaded"},{"no":"event"}]}`)
-	w.put("a.test", "", `{"v":1,"page":"A","dropped":5,"events":[{"id":"1","type":"Loaded"}]}`) // the event is known
+	w.put("a.test", "", `{"v":1,"page":"A","dropped":5,"lost":{"early":1,"rate":2,"unheard":1},"events":[{"id":"1","type":"Loaded"}]}`) // the event is known
 	r := httptest.NewRequest("POST", "/", strings.NewReader("{}"))
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	w.sites["a.test"].ServeHTTP(httptest.NewRecorder(), r)
-	want := []Loss{{"page", "dropped", 5}, {"server", "cross_site", 1}, {"server", "not_an_event", 1}}
+	want := []Loss{{"page", "dropped", 2}, {"page", "dropped_early", 1}, {"page", "dropped_rate", 2}, {"server", "cross_site", 1}, {"server", "not_an_event", 1}}
 	var got []Loss
-	for end := time.Now().Add(5 * time.Second); !slices.Equal(got, want) && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !slices.Equal(got, want) && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		w.report.swept = time.Time{}
 		w.catchUp()
 		got = w.query(Query{Since: noon, Until: noon.Add(2 * time.Hour)}).Losses

@@ -25,8 +25,8 @@ type Source interface {
 	// of their rows. What f is given is valid until it returns. An error of f ends it and is returned.
 	Each(ctx context.Context, after int64, limit int, f func(*Event) error) error
 
-	// PageLosses returns those of page views that sent something since a day, one for each, with the
-	// largest totals it has told; those that lost nothing may be left out.
+	// PageLosses returns those of page views that sent something since a day, with the largest totals
+	// they have told; a page view may come more than once, and not at all if it lost nothing.
 	PageLosses(ctx context.Context, since time.Time) ([]PageLoss, error)
 
 	// Losses returns what was lost on the way to the store in a range of Unix milliseconds, on a site
@@ -57,7 +57,8 @@ type Event struct {
 	Object           []byte // JSON; of a WidgetClicked, others may have none
 	URL, Chat        string
 	Flags            collector.Flags
-	Refused, Dropped int64 // of its page, so far
+	Refused, Dropped int64  // of its page, so far
+	Lost             []byte // Dropped by reason, as far as known: a JSON object of numbers; empty: none
 }
 
 // PageLoss is the losses of a page view that told of some.
@@ -65,6 +66,7 @@ type PageLoss struct {
 	Site             string
 	Page             []byte // as in [Event]
 	Refused, Dropped int64
+	Lost             []byte // as in [Event]
 }
 
 // Pages are the counts of pages that injectors looked at. As it is for a [Source], its methods are

@@ -96,7 +96,7 @@ func (s *fileSource) Each(ctx context.Context, after int64, limit int, f func(*E
 		return err
 	}
 	rows, err := db.QueryContext(ctx, `SELECT e.row, e.site, e.at, e.type, v.page, v.url, coalesce(e.chat_id, ''), e.flags,
-		CASE e.type WHEN 'WidgetClicked' THEN e.object END, v.refused, v.dropped
+		CASE e.type WHEN 'WidgetClicked' THEN e.object END, v.refused, v.dropped, v.lost
 		FROM events e JOIN views v ON v.id = e.view WHERE e.row > ? ORDER BY e.row LIMIT ?`, after, limit)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSource, err)
@@ -104,12 +104,12 @@ func (s *fileSource) Each(ctx context.Context, after int64, limit int, f func(*E
 	defer rows.Close()
 	var e Event
 	var site int64
-	var page, object sql.RawBytes
+	var page, object, lost sql.RawBytes
 	for rows.Next() {
-		if err := rows.Scan(&e.Row, &site, &e.At, &e.Type, &page, &e.URL, &e.Chat, &e.Flags, &object, &e.Refused, &e.Dropped); err != nil {
+		if err := rows.Scan(&e.Row, &site, &e.At, &e.Type, &page, &e.URL, &e.Chat, &e.Flags, &object, &e.Refused, &e.Dropped, &lost); err != nil {
 			return fmt.Errorf("%w: %w", errSource, err)
 		}
-		e.Page, e.Object = page, object
+		e.Page, e.Object, e.Lost = page, object, lost
 		if e.Site, err = s.siteName(ctx, site); err != nil {
 			return err
 		}
@@ -152,10 +152,10 @@ func scanText(rows *sql.Rows) (text string, err error) {
 // PageLosses implements [Source].
 func (s *fileSource) PageLosses(ctx context.Context, since time.Time) ([]PageLoss, error) {
 	return read(ctx, s, func(rows *sql.Rows) (l PageLoss, err error) {
-		err = rows.Scan(&l.Site, &l.Page, &l.Refused, &l.Dropped)
+		err = rows.Scan(&l.Site, &l.Page, &l.Refused, &l.Dropped, &l.Lost)
 		return l, err
-	}, `SELECT s.name, page, max(refused), max(dropped) FROM views JOIN sites s ON s.id = views.site
-		WHERE day >= ? AND refused + dropped > 0 GROUP BY views.site, page`, since.Unix()/86400)
+	}, `SELECT s.name, page, refused, dropped, lost FROM views JOIN sites s ON s.id = views.site
+		WHERE day >= ? AND refused + dropped > 0`, since.Unix()/86400)
 }
 
 // Losses implements [Source].

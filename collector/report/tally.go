@@ -25,22 +25,24 @@ const (
 
 // The counters.
 const (
-	types       = 0                   // events, in the order of typeNames
-	clicks      = types + typeCount   // in the order of clickNames
-	steps       = clicks + clickCount // page views, in the order of stepNames
-	flags       = steps + stepCount   // events, by the bits of collector.Flags
-	started     = flags + flagCount   // chats
-	online      = started + 1         // chats
-	finished    = online + 1          // chats
-	refused     = finished + 1        // messages that pages did not believe
-	dropped     = refused + 1         // events that pages could not keep
-	counterEnd  = dropped + 1
-	typeCount   = 9
-	clickCount  = 5
-	stepCount   = 8
-	flagCount   = 6
-	unknownType = typeCount - 1
-	otherClick  = clickCount - 1
+	types        = 0                   // events, in the order of typeNames
+	clicks       = types + typeCount   // in the order of clickNames
+	steps        = clicks + clickCount // page views, in the order of stepNames
+	flags        = steps + stepCount   // events, by the bits of collector.Flags
+	started      = flags + flagCount   // chats
+	online       = started + 1         // chats
+	finished     = online + 1          // chats
+	refused      = finished + 1        // messages that pages did not believe
+	dropped      = refused + 1         // events that pages could not keep, for no known reason
+	lostCounters = dropped + 1         // and those for a reason, in the order of lostNames
+	counterEnd   = lostCounters + lostCount
+	lostCount    = 7
+	typeCount    = 9
+	clickCount   = 5
+	stepCount    = 8
+	flagCount    = 6
+	unknownType  = typeCount - 1
+	otherClick   = clickCount - 1
 )
 
 var (

@@ -10,6 +10,7 @@ const none = -1
 type view struct {
 	layers           [2]viewLayer
 	refused, dropped int64 // by its listener
+	lost             lost  // of dropped
 }
 
 const (
@@ -52,7 +53,13 @@ func (v *view) counts(n int64, f func(at int64, key key, n int64)) {
 	})
 	if at := v.layers[every].first; at != none && v.refused+v.dropped > 0 {
 		f(at, keyOf(counters, refused), n*v.refused)
-		f(at, keyOf(counters, dropped), n*v.dropped)
+		rest := v.dropped
+		for i, some := range v.lost {
+			if rest -= some; some > 0 {
+				f(at, keyOf(counters, lostCounters+int64(i)), n*some)
+			}
+		}
+		f(at, keyOf(counters, dropped), n*rest)
 	}
 }
 
@@ -72,12 +79,22 @@ func (v *view) encode() []byte {
 	for _, l := range v.layers {
 		b = appendNumbers(b, l.first, l.url, int64(l.steps))
 	}
-	return appendNumbers(b, v.refused, v.dropped)
+	b = appendNumbers(b, v.refused, v.dropped)
+	if v.lost == (lost{}) {
+		return b
+	}
+	return appendNumbers(b, v.lost[:]...)
 }
 
 func decodeView(b []byte) (v view, ok bool) {
 	var steps [2]int64
-	ok = takeNumbers(b, &v.layers[0].first, &v.layers[0].url, &steps[0], &v.layers[1].first, &v.layers[1].url, &steps[1], &v.refused, &v.dropped)
+	all := []*int64{&v.layers[0].first, &v.layers[0].url, &steps[0], &v.layers[1].first, &v.layers[1].url, &steps[1], &v.refused, &v.dropped}
+	if ok = takeNumbers(b, all...); !ok {
+		for i := range v.lost {
+			all = append(all, &v.lost[i])
+		}
+		ok = takeNumbers(b, all...)
+	}
 	v.layers[0].steps, v.layers[1].steps = uint16(steps[0]), uint16(steps[1])
 	return v, ok
 }

@@ -150,8 +150,8 @@ func (w *world) random(rng *rand.Rand, n int, from time.Time, span time.Duration
 		if chance(4) {
 			dropped = rng.Int64N(5)
 		}
-		text := fmt.Sprintf(`{"v":1,"page":%q,"url":"https://%s/%d","refused":%d,"dropped":%d,"prerender":%t,"events":[%s]}`,
-			page, site, rng.IntN(40), refused, dropped, chance(12), strings.Join(events, ","))
+		text := fmt.Sprintf(`{"v":1,"page":%q,"url":"https://%s/%d","refused":%d,"dropped":%d,"lost":{"full":%d,"age":%d},"prerender":%t,"events":[%s]}`,
+			page, site, rng.IntN(40), refused, dropped, dropped/2, dropped/4, chance(12), strings.Join(events, ","))
 		bodies = append(bodies, body{site, agent, text})
 		if page != "" {
 			k := [2]string{site, page}

@@ -14,7 +14,14 @@ const FLAGS = {
 
 const LOSSES = {
 	refused: "not believed by the listener",
-	dropped: "dropped in the page for want of room",
+	dropped: "given up in the page",
+	dropped_age: "the visitor never came back to send it",
+	dropped_consent: "the visitor did not consent",
+	dropped_data: "the widget’s message made no sense",
+	dropped_denied: "refused by ctlive, and not sent again",
+	dropped_early: "before the listener ran: more than it can hold",
+	dropped_full: "the page could not send, and ran out of room",
+	dropped_rate: "too many messages at once",
 	duplicate: "sent again, and known already",
 	rate: "more than one visitor may send",
 	store: "the store took nothing at the moment",

@@ -13,8 +13,9 @@ import (
 // Backup writes a copy of the store to file, as the store is at one moment, while others write to
 // it: the log grows meanwhile. The copy has no unused space; it is a store when it lies in a data
 // folder as ctlive.db. It appears under its name when it is complete, checked and durable. Backup
-// never overwrites: the error is then [fs.ErrExist]. It returns the number of events in the copy.
-func (s *Store) Backup(ctx context.Context, file string) (events int64, err error) {
+// never overwrites: the error is then [fs.ErrExist]. Each of also may add tables of its own to the
+// copy before it is checked. It returns the number of events in the copy.
+func (s *Store) Backup(ctx context.Context, file string, also ...func(copy string) error) (events int64, err error) {
 	file, err = filepath.Abs(file)
 	if err != nil {
 		return 0, fmt.Errorf("back up: %w", err)
@@ -30,6 +31,11 @@ func (s *Store) Backup(ctx context.Context, file string) (events int64, err erro
 	part.Close()
 	if _, err := query(ctx, s, scanNothing, `VACUUM INTO ?`, part.Name()); err != nil {
 		return 0, fmt.Errorf("back up to %s: %w", file, err)
+	}
+	for _, add := range also {
+		if err := add(part.Name()); err != nil {
+			return 0, fmt.Errorf("back up to %s: %w", file, err)
+		}
 	}
 	if events, err = s.compare(ctx, part.Name()); err != nil {
 		return 0, fmt.Errorf("back up to %s: %w", file, err)

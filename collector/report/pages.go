@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -47,10 +48,14 @@ type pages struct {
 	minute int64                // the last one counted in: a clock that is set back changes none that is over
 }
 
-func openPages(path string, log *slog.Logger, now func() time.Time) (*pages, error) {
+// openPages opens pages.db in the data folder dir.
+func openPages(dir string, log *slog.Logger, now func() time.Time) (*pages, error) {
 	p := &pages{log: log, now: now, counts: map[pageMinute]int64{}}
 	var err error
-	p.db, err = openOrDrop(path, layout{1, pagesSchema, func(db *database) error {
+	p.db, err = openOrDrop(filepath.Join(dir, "pages.db"), layout{1, pagesSchema, func(db *database) error {
+		if err := takeCarried(context.Background(), db.write, filepath.Join(dir, "ctlive.db")); err != nil {
+			log.Error("counts of pages: not taken from the backup", "err", err)
+		}
 		return db.read.QueryRow(`SELECT coalesce(max(minute), 0) FROM pages`).Scan(&p.minute)
 	}}, log)
 	return p, err

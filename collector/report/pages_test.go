@@ -3,14 +3,13 @@ package report
 import (
 	"log/slog"
 	"math"
-	"path/filepath"
 	"testing"
 	"time"
 )
 
 // However the counts are cut, each comes once.
 func TestStretches(t *testing.T) {
-	p, err := openPages(filepath.Join(t.TempDir(), "pages.db"), slog.New(slog.DiscardHandler), time.Now)
+	p, err := openPages(t.TempDir(), slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func OpenReadOnly(ctx context.Context, dir string, store *collector.Store, progr
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	pages, err := readPages(filepath.Join(dir, "pages.db"))
+	pages, err := readPages(ctx, dir)
 	if err != nil {
 		return nil, fmt.Errorf("open page counts: %w", err)
 	}
@@ -190,12 +190,15 @@ func readDatabase(path string, l layout) (*database, error) {
 	return &database{path: path, read: read, dictionary: newDictionary()}, nil
 }
 
-// readPages opens counts of pages that are only read. No file is no pages.
-func readPages(path string) (*pages, error) {
-	db, err := readDatabase(path, layout{version: 1})
+// readPages opens counts of pages that are only read. No file is no pages, but for those that the
+// event store carries.
+func readPages(ctx context.Context, dir string) (*pages, error) {
+	db, err := readDatabase(filepath.Join(dir, "pages.db"), layout{version: 1})
 	if errors.Is(err, fs.ErrNotExist) {
 		db = &database{path: memoryPages}
-		db.read, err = emptyPages()
+		if db.read, err = emptyPages(); err == nil {
+			err = takeCarried(ctx, db.read, filepath.Join(dir, "ctlive.db"))
+		}
 	}
 	if err != nil {
 		return nil, err

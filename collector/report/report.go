@@ -83,7 +83,7 @@ func Open(dir string, store *collector.Store, log *slog.Logger) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
-	r.own, err = openPages(filepath.Join(dir, "pages.db"), log, func() time.Time { return r.now() })
+	r.own, err = openPages(dir, log, func() time.Time { return r.now() })
 	if err != nil {
 		r.db.close()
 		return nil, fmt.Errorf("open page counts: %w", err)

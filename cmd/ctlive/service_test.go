@@ -43,6 +43,15 @@ func newTestService(t *testing.T, edits ...func(*configs.Config)) *service {
 	return s
 }
 
+func TestCloseTwice(t *testing.T) {
+	s := newTestService(t)
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func visitSite(t *testing.T, s *service) {
 	t.Helper()
 	page := httptest.NewRequest("GET", "http://www.example.com/", nil)

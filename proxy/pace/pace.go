@@ -64,10 +64,11 @@ func either[T int64 | time.Duration](value, fallback T) T {
 
 // A Watch looks after transfers.
 type Watch struct {
-	limits Limits
-	every  time.Duration
-	stop   chan struct{}
-	ended  chan struct{}
+	limits  Limits
+	every   time.Duration
+	closing sync.Once // closes stop
+	stop    chan struct{}
+	ended   chan struct{}
 
 	reads, writes atomic.Uint64 // that were cut
 
@@ -87,9 +88,10 @@ func New(l Limits) *Watch {
 	return w
 }
 
-// Close ends the watching. Transfers under way go on without. It is called once.
+// Close ends the watching. Transfers under way go on without. Closing twice does no
+// harm.
 func (w *Watch) Close() {
-	close(w.stop)
+	w.closing.Do(func() { close(w.stop) })
 	<-w.ended
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 
 	"ctlive/collector"
 	"ctlive/collector/report"
@@ -46,9 +48,9 @@ func (s *service) surroundings(f *report.Figures) {
 
 // answerExplain does what ctlive explain does, with the configuration in force.
 func (s *service) answerExplain(w http.ResponseWriter, r *http.Request) {
-	page, err := pageURL(r.URL.Query().Get("url"))
+	page, err := pageAsked(r.URL.RawQuery)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		answerJSON(w, http.StatusBadRequest, map[string]string{"reason": "parameter", "message": err.Error()})
 		return
 	}
 	var answer struct {
@@ -62,7 +64,29 @@ func (s *service) answerExplain(w http.ResponseWriter, r *http.Request) {
 	if answer.Findings == nil {
 		answer.Findings = []inject.Finding{}
 	}
+	answerJSON(w, http.StatusOK, answer)
+}
+
+// pageAsked returns the page that a query names, which may hold nothing else.
+func pageAsked(query string) (*url.URL, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	for name, given := range values {
+		if name != "url" {
+			return nil, fmt.Errorf("parameter %q is unknown here, there are %q", name, []string{"url"})
+		}
+		if len(given) > 1 {
+			return nil, fmt.Errorf("parameter %q is given twice", name)
+		}
+	}
+	return pageURL(values.Get("url"))
+}
+
+func answerJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	json.NewEncoder(w).Encode(answer)
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
 }

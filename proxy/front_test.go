@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -32,7 +33,7 @@ func newFront(t *testing.T, change func(*Options)) *Proxy {
 	t.Cleanup(origin.Close)
 	o := Options{
 		Sites:  []Site{testSite(t, origin.URL, "a.test", "b.test", "::1")},
-		Logger: slog.New(slog.DiscardHandler), HTTPSPort: 443, HTTP3: true, Metrics: NewMetrics(nil),
+		Logger: slog.New(slog.DiscardHandler), HTTPSPort: 443, HTTP3: true, Metrics: NewMetrics(nil, nil),
 	}
 	change(&o)
 	p, err := New(o)
@@ -126,7 +127,9 @@ func TestSecurityFields(t *testing.T) {
 // TestMetrics: a request, its page and a refusal are counted.
 func TestMetrics(t *testing.T) {
 	end := time.Now().Add(time.Hour)
-	m := NewMetrics(func() map[string]time.Time { return map[string]time.Time{"a.test": end} })
+	m := NewMetrics(func() map[string]Validity {
+		return map[string]Validity{"a.test": {NotBefore: end.Add(-24 * time.Hour), NotAfter: end}}
+	}, func() error { return errors.New("the disk is full") })
 	p := newFront(t, func(o *Options) { o.Metrics = m })
 	p.Start(t.Context())
 	askFront(p, true, "GET", "/", "a.test")
@@ -144,6 +147,8 @@ func TestMetrics(t *testing.T) {
 		`ctlive_connections_refused_total{reason="handshake"} 1`,
 		`ctlive_upstream_up{site="a.test",upstream="http://127.0.0.1:`,
 		`ctlive_cert_expiry_seconds{host="a.test"} 35`,
+		`ctlive_cert_lifetime_seconds{host="a.test"} 86400`,
+		`ctlive_store_ready 0`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s", want)

@@ -24,9 +24,13 @@ type Metrics struct {
 	up       *prometheus.GaugeVec     // site, upstream
 }
 
-// NewMetrics returns metrics that start at zero. Certificates, which may be nil,
-// returns for each host when its certificate ends.
-func NewMetrics(certificates func() map[string]time.Time) *Metrics {
+// Validity is the time for which a certificate is valid.
+type Validity struct{ NotBefore, NotAfter time.Time }
+
+// NewMetrics returns metrics that start at zero. Certificates returns for each
+// host that of its certificate, ready why events cannot be stored; both are asked
+// at each scrape, and may be nil.
+func NewMetrics(certificates func() map[string]Validity, ready func() error) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: counter("ctlive_http_requests_total", "Requests that were answered.", "site", "code"),
@@ -44,8 +48,20 @@ func NewMetrics(certificates func() map[string]time.Time) *Metrics {
 		}, []string{"site", "upstream"}),
 	}
 	m.registry.MustRegister(m.requests, m.duration, m.pages, m.events, m.refused, m.hangups, m.certs, m.up,
-		expiry(certificates), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		validities(certificates), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if ready != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ctlive_store_ready", Help: "Whether events can be stored.",
+		}, func() float64 { return truth(ready() == nil) }))
+	}
 	return m
+}
+
+func truth(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -90,11 +106,7 @@ func (m *Metrics) upstream(site, origin string, up bool) {
 	if m == nil {
 		return
 	}
-	value := 0.
-	if up {
-		value = 1
-	}
-	m.up.WithLabelValues(site, origin).Set(value)
+	m.up.WithLabelValues(site, origin).Set(truth(up))
 }
 
 // forgetUpstreams drops the origins of a configuration that is no more.
@@ -104,18 +116,25 @@ func (m *Metrics) forgetUpstreams() {
 	}
 }
 
-// expiry collects the ends of certificates, when it is asked.
-type expiry func() map[string]time.Time
+// validities collects those of certificates, when it is asked.
+type validities func() map[string]Validity
 
-var expirySeconds = prometheus.NewDesc("ctlive_cert_expiry_seconds", "Time until a host's certificate ends.", []string{"host"}, nil)
+var (
+	expirySeconds   = prometheus.NewDesc("ctlive_cert_expiry_seconds", "Time until a host's certificate ends.", []string{"host"}, nil)
+	lifetimeSeconds = prometheus.NewDesc("ctlive_cert_lifetime_seconds", "Time from the begin of a host's certificate to its end.", []string{"host"}, nil)
+)
 
-func (expiry) Describe(out chan<- *prometheus.Desc) { out <- expirySeconds }
+func (validities) Describe(out chan<- *prometheus.Desc) {
+	out <- expirySeconds
+	out <- lifetimeSeconds
+}
 
-func (e expiry) Collect(out chan<- prometheus.Metric) {
-	if e == nil {
+func (v validities) Collect(out chan<- prometheus.Metric) {
+	if v == nil {
 		return
 	}
-	for host, end := range e() {
-		out <- prometheus.MustNewConstMetric(expirySeconds, prometheus.GaugeValue, time.Until(end).Seconds(), host)
+	for host, cert := range v() {
+		out <- prometheus.MustNewConstMetric(expirySeconds, prometheus.GaugeValue, time.Until(cert.NotAfter).Seconds(), host)
+		out <- prometheus.MustNewConstMetric(lifetimeSeconds, prometheus.GaugeValue, cert.NotAfter.Sub(cert.NotBefore).Seconds(), host)
 	}
 }

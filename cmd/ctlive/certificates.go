@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"ctlive/configs"
 	"ctlive/proxy"
@@ -80,16 +79,16 @@ func (s *service) updateCertificates(c *configs.Config) error {
 	return s.certs.Update(o)
 }
 
-// expiries returns when the certificate of each host ends.
-func (s *service) expiries() map[string]time.Time {
-	ends := map[string]time.Time{}
+// validities returns for how long the certificate of each host is valid.
+func (s *service) validities() map[string]proxy.Validity {
+	all := map[string]proxy.Validity{}
 	if s.certs == nil {
-		return ends
+		return all
 	}
 	for _, c := range s.certs.Certificates() {
 		if !c.NotAfter.IsZero() {
-			ends[c.Host] = c.NotAfter
+			all[c.Host] = proxy.Validity{NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 		}
 	}
-	return ends
+	return all
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,6 +37,35 @@ func TestRulesAreCorrect(t *testing.T) {
 	}
 }
 
+// TestQueriesParse has promtool read what the panels ask for, with Grafana's variables filled in.
+func TestQueriesParse(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("SKIP: there is no promtool (Debian: prometheus)")
+	}
+	var rules []map[string]string
+	for i, query := range queries(t) {
+		if query == "" {
+			continue // the variable of the data source
+		}
+		query = regexp.MustCompile(`^label_values\((.*), *\w+\)$`).ReplaceAllString(query, "$1")
+		query = regexp.MustCompile(`\$__(rate_interval|interval|range)\b`).ReplaceAllString(query, "5m")
+		query = regexp.MustCompile(`\$(site|instance)\b`).ReplaceAllString(query, ".*")
+		rules = append(rules, map[string]string{"record": fmt.Sprintf("panel:%d", i), "expr": query})
+	}
+	text, err := json.Marshal(map[string]any{"groups": []any{map[string]any{"name": "panels", "rules": rules}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "rules.yaml") // JSON is YAML
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "check", "rules", file).CombinedOutput(); err != nil || regexp.MustCompile(`\$[a-z_]`).Match(text) {
+		t.Errorf("%v\n%s\n%s", err, out, text)
+	}
+}
+
 // TestMetricsExist compares the metrics that are asked for with a scrape.
 func TestMetricsExist(t *testing.T) {
 	known := scraped(t)
@@ -62,7 +93,9 @@ func metricNames(expression string) []string {
 // scraped returns the names of all samples of a proxy that has seen a bit of everything.
 func scraped(t *testing.T) []string {
 	t.Helper()
-	certificates := proxy.NewMetrics(func() map[string]time.Time { return map[string]time.Time{"a.test": time.Now()} })
+	certificates := proxy.NewMetrics(func() map[string]proxy.Validity {
+		return map[string]proxy.Validity{"a.test": {NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}}
+	}, nil)
 	s := newTestService(t)
 	s.metrics.Hangup("handshake")
 	s.metrics.Certificate("obtained")

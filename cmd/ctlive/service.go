@@ -52,7 +52,7 @@ func newService(c *configs.Config, log *slog.Logger) (*service, error) {
 
 // open builds everything, in the order in which one thing needs another.
 func (s *service) open(c *configs.Config) (err error) {
-	s.metrics = proxy.NewMetrics(s.expiries)
+	s.metrics = proxy.NewMetrics(s.validities, func() error { return s.store.Ready() })
 	if s.store, err = collector.Open(c.Data, s.log); err != nil {
 		return err
 	}

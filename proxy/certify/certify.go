@@ -84,10 +84,10 @@ type Site struct {
 
 // Status is how the certificate of one host stands.
 type Status struct {
-	Host     string
-	NotAfter time.Time // zero: there is none
-	Issuer   string    // common name of who signed it
-	Err      string    // of the last try, "" if it went well
+	Host                string
+	NotBefore, NotAfter time.Time // zero: there is none
+	Issuer              string    // common name of who signed it
+	Err                 string    // of the last try, "" if it went well
 }
 
 // A Manager has the certificates of one process. It is safe for concurrent use.

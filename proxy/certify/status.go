@@ -12,7 +12,7 @@ func (m *Manager) Certificates() []Status {
 	for _, h := range m.table() {
 		s := Status{Host: h.name}
 		if cert, ok := m.managed(h.name); ok {
-			s.NotAfter, s.Issuer = cert.Leaf.NotAfter, cert.Leaf.Issuer.CommonName
+			s.NotBefore, s.NotAfter, s.Issuer = cert.Leaf.NotBefore, cert.Leaf.NotAfter, cert.Leaf.Issuer.CommonName
 		}
 		if h.err != nil {
 			s.Err = h.err.Error()
@@ -30,7 +30,7 @@ func (m *Manager) fileCertificates() []Status {
 	var all []Status
 	for _, f := range m.files {
 		for _, host := range f.site.Hosts {
-			s := Status{Host: host, NotAfter: f.leaf.NotAfter, Issuer: f.leaf.Issuer.CommonName}
+			s := Status{Host: host, NotBefore: f.leaf.NotBefore, NotAfter: f.leaf.NotAfter, Issuer: f.leaf.Issuer.CommonName}
 			if f.err != nil {
 				s.Err = f.err.Error()
 			}

@@ -24,7 +24,7 @@ func TestAccounts(t *testing.T) {
 	s.lose(input{site: testSite.Name, received: millis(time.Now())}, "rate", 4)
 	want := Account{Site: testSite.Name, Seen: 9 + 2 + 3, Stored: 4, Rejected: 1, Refused: 1 + 3, Dropped: 2, Pending: 9 - 2 - 1 - 1 - 2, Duplicate: 1}
 	var got []Account
-	for end := time.Now().Add(5 * time.Second); !slices.Equal(got, []Account{want}); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !slices.Equal(got, []Account{want}); time.Sleep(50 * time.Millisecond) {
 		var err error
 		if got, err = s.Accounts(t.Context(), testSite.Name); err != nil {
 			t.Fatal(err)

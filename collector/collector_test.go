@@ -316,7 +316,7 @@ func TestE3LimitBeforeRead(t *testing.T) {
 		}
 		defer conn.Close()
 		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10737418240\r\n\r\n")
-		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 		got, _ := io.ReadAll(conn)
 		if !bytes.HasPrefix(got, []byte("HTTP/1.1 413 ")) || !bytes.Contains(got, []byte("Connection: close")) {
 			t.Errorf("got %q", got)

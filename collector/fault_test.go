@@ -146,24 +146,22 @@ func TestD6StuckDisk(t *testing.T) {
 		<-release
 		return real()
 	})
-	start := time.Now()
 	first := make(chan answer, 1)
 	go func() { first <- sendText(t, h, batchOf(loaded("a"))) }()
-	if a := <-first; a.code != 503 || time.Since(start) > storeTimeout+time.Second {
-		t.Errorf("%d after %v", a.code, time.Since(start))
+	if a := <-first; a.code != 503 { // although the disk does not answer
+		t.Errorf("%d", a.code)
 	}
-	for s.Ready() == nil {
-		if time.Since(start) > stallTime+time.Second {
+	for end := time.Now().Add(stallTime + lateness); s.Ready() == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
 			t.Fatal("still ready")
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	if err := s.Ready(); !errors.Is(err, errStalled) {
 		t.Errorf("not ready for %v", err)
 	}
 	for range 100 { // at once, and without being kept in memory
 		start := time.Now()
-		if a := sendText(t, h, batchOf(loaded("b"))); a.code != 503 || time.Since(start) > 100*time.Millisecond {
+		if a := sendText(t, h, batchOf(loaded("b"))); a.code != 503 || time.Since(start) > storeTimeout/2 {
 			t.Fatalf("%d after %v", a.code, time.Since(start))
 		}
 	}
@@ -182,11 +180,10 @@ func TestD6LockHeld(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	h := New(s, Options{}).Handler(testSite)
 	release := blockWrites(t, s)
-	start := time.Now()
-	if a := sendText(t, h, batchOf(loaded("a"))); a.code != 503 || time.Since(start) > storeTimeout+time.Second {
-		t.Errorf("%d after %v", a.code, time.Since(start))
+	if a := sendText(t, h, batchOf(loaded("a"))); a.code != 503 { // although the lock is held
+		t.Errorf("%d", a.code)
 	}
-	for end := time.Now().Add(2 * time.Second); s.Ready() == nil; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(stallTime + lateness); s.Ready() == nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("still ready")
 		}
@@ -203,21 +200,22 @@ func TestD6LockHeld(t *testing.T) {
 func TestD7SlowDisk(t *testing.T) {
 	t.Parallel()
 	h, s, f := newFaulty(t)
+	commits := 0
 	f.onCommit(func(real func() error) error {
+		commits++
 		time.Sleep(500 * time.Millisecond)
 		return real()
 	})
 	var mu sync.Mutex
 	var acked []string
-	var slowest time.Duration
 	var senders sync.WaitGroup
 	for i := range 64 {
 		senders.Go(func() {
 			for k := range 3 {
-				id, start := fmt.Sprint(i, "-", k), time.Now()
+				id := fmt.Sprint(i, "-", k)
 				a := sendText(t, h, batchOf(loaded(id)))
 				mu.Lock()
-				if slowest = max(slowest, time.Since(start)); a.code == 200 {
+				if a.code == 200 {
 					acked = append(acked, id)
 				} else if a.code != 503 {
 					t.Errorf("answer %d", a.code)
@@ -227,8 +225,8 @@ func TestD7SlowDisk(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	if len(acked) != 3*64 || slowest > 2*time.Second {
-		t.Errorf("%d of %d stored, the slowest after %v", len(acked), 3*64, slowest)
+	if len(acked) != 3*64 || commits > 3*64/8 {
+		t.Errorf("%d of %d stored in %d commits", len(acked), 3*64, commits)
 	}
 	if err := s.Ready(); err != nil {
 		t.Errorf("slow is not stuck: %v", err)
@@ -250,7 +248,7 @@ func TestReopens(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(5 * upkeep); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(upkeep + lateness); ; time.Sleep(100 * time.Millisecond) {
 		a := sendText(t, h, batchOf(loaded("b")))
 		if a.code == 200 && len(allEvents(t, s)) == 1 {
 			break

@@ -29,7 +29,7 @@ func TestFollow(t *testing.T) {
 	for i := range before {
 		put(i)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
 	got := make([][]string, 2)
@@ -69,7 +69,7 @@ func TestFollowEnds(t *testing.T) {
 		end()
 		select {
 		case <-ended:
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Errorf("%s: still following", name)
 		}
 	}

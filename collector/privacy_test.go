@@ -108,7 +108,7 @@ func TestC19ConsentIsRequired(t *testing.T) {
 // waitForLosses fails the test unless the losses of testSite become those wanted.
 func waitForLosses(t *testing.T, s *Store, want []Loss) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got, err := s.Losses(t.Context(), testSite.Name)
 		if err != nil {
 			t.Fatal(err)

@@ -50,7 +50,7 @@ func TestReady(t *testing.T) {
 		if err := s.Ready(); !errors.Is(err, broken) {
 			t.Errorf("after a failure: %v", err)
 		}
-		if a := sendText(t, h, batchOf(loaded("b"))); a.code != 503 || time.Since(start) > time.Second/2 {
+		if a := sendText(t, h, batchOf(loaded("b"))); a.code != 503 || time.Since(start) > storeTimeout/2 {
 			t.Errorf("%d after %v, want 503 at once", a.code, time.Since(start))
 		}
 		time.Sleep(upkeep / 2)

@@ -35,10 +35,10 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// await returns the log once it has text, or as it is after 5 seconds: a line is
+// await returns the log once it has text, or as it is after 30 seconds: a line is
 // written when the visitor has the answer already.
 func (l *logged) await(text string) string {
-	for range 500 {
+	for range 3000 {
 		if strings.Contains(l.String(), text) {
 			break
 		}

@@ -36,7 +36,7 @@ func Example() {
 		`{"v":1,"page":"p1","url":"https://shop.test/","events":[{"type":"Loaded"},{"type":"WidgetShown"},{"type":"WidgetShown"}]}`)))
 
 	figures.Start(context.Background())
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		f, err := figures.Query(context.Background(), report.Query{Site: "shop"})
 		if err != nil {
 			panic(err)

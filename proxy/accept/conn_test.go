@@ -117,26 +117,27 @@ func TestHalfClosedForLong(t *testing.T) {
 	closeWrite(conn)
 	start := time.Now()
 	answers(t, conn, 0)
-	if d := time.Since(start); d < 50*time.Millisecond || d > 5*time.Second {
+	if d := time.Since(start); d < 50*time.Millisecond || d > 15*time.Second { // the default is 30 s
 		t.Errorf("given up after %v", d)
 	}
 }
 
 // A client that resets the connection has its request cancelled at once.
 func TestReset(t *testing.T) {
-	gone := make(chan bool)
+	entered, gone := make(chan bool), make(chan bool)
 	e := newEdge(t, false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered <- true
 		<-r.Context().Done()
 		gone <- true
 	}), nil)
 	conn := e.dial()
 	send(t, conn, good, 1<<20)
-	time.Sleep(50 * time.Millisecond)
+	<-entered
 	conn.(*net.TCPConn).SetLinger(0)
 	conn.Close()
 	select {
 	case <-gone:
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second): // half-closed it would be 30 s
 		t.Error("the request goes on")
 	}
 }
@@ -164,7 +165,7 @@ func TestSlowHead(t *testing.T) {
 		send(t, conn, first, 1<<20)
 		start := time.Now()
 		go func() {
-			for range 200 {
+			for range 2000 {
 				if _, err := io.WriteString(conn, "G"); err != nil {
 					return
 				}
@@ -172,7 +173,7 @@ func TestSlowHead(t *testing.T) {
 			}
 		}()
 		answers(t, conn, 0)
-		if d := time.Since(start); d < 250*time.Millisecond || d > 3*time.Second {
+		if d := time.Since(start); d < 250*time.Millisecond || d > 20*time.Second {
 			t.Errorf("after %q: closed after %v", first, d)
 		}
 	}
@@ -240,16 +241,21 @@ func TestShutdown(t *testing.T) {
 			answers(t, c, 1)
 		}
 		<-started
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		over := make(chan error)
 		go func() { over <- e.Shutdown(ctx) }()
-		time.Sleep(100 * time.Millisecond)
-		if c, err := net.Dial("tcp", e.addr); err == nil {
+		for ctx.Err() == nil {
+			c, err := net.Dial("tcp", e.addr)
+			if err != nil {
+				break
+			}
 			c.Close()
+		}
+		if ctx.Err() != nil {
 			t.Error("still accepting")
 		}
-		send(t, late, good, 1<<20) // it could not know
+		send(t, late, good, 1<<20) // it could not know; lingerTime is left for that
 		if got, err := answers(t, late, 1); err != nil || got[0].status != 200 || !got[0].close {
 			t.Error("late request:", got, err)
 		}
@@ -315,7 +321,7 @@ func TestServeAfterClose(t *testing.T) {
 // Under load, only new connections fail from a shutdown on.
 func TestShutdownUnderLoad(t *testing.T) {
 	e := newEdge(t, false, nil, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var clients sync.WaitGroup
 	var served atomic.Int64
@@ -338,14 +344,13 @@ func TestShutdownUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(300 * time.Millisecond)
+	for served.Load() < 50 && ctx.Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err := e.Shutdown(ctx); err != nil {
-		t.Error(err)
+		t.Errorf("%v, after %d requests", err, served.Load())
 	}
 	clients.Wait()
-	if served.Load() < 50 {
-		t.Errorf("%d requests served", served.Load())
-	}
 }
 
 // A head that is not whole when its connection is given up is no request, even

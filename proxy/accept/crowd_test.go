@@ -35,7 +35,7 @@ func TestCaps(t *testing.T) {
 			}
 			e.waitRefused(tt.reason)
 			conns[0].Close()
-			for range 200 {
+			for range 3000 {
 				if e.crowd.size() < 3 {
 					break
 				}

@@ -19,7 +19,7 @@ func TestStalledHandshake(t *testing.T) {
 		}
 		defer conn.Close()
 		io.WriteString(conn, start)
-		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		conn.SetDeadline(time.Now().Add(30 * time.Second))
 		if _, err := io.ReadAll(conn); err != nil {
 			t.Errorf("%q: %v", start, err)
 		}
@@ -37,7 +37,7 @@ func TestPlainOnTLS(t *testing.T) {
 		}
 		defer conn.Close()
 		send(t, conn, browser, size)
-		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		conn.SetDeadline(time.Now().Add(30 * time.Second))
 		if b, err := io.ReadAll(conn); string(b) != plainAnswer || err != nil {
 			t.Errorf("%q, %v", b, err)
 		}

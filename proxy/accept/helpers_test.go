@@ -65,7 +65,7 @@ func newEdge(t testing.TB, secure bool, h http.Handler, change func(*Options)) *
 
 // leaks fails the test if goroutines stay behind.
 func (e *edge) leaks(before int) {
-	for range 300 {
+	for range 3000 {
 		if runtime.NumGoroutine() <= before {
 			break
 		}
@@ -117,7 +117,7 @@ func (e *edge) refuse(reason string) {
 
 func (e *edge) waitRefused(reason string) {
 	e.t.Helper()
-	for range 500 {
+	for range 3000 {
 		e.mu.Lock()
 		for _, r := range e.refused {
 			if r == reason {

@@ -92,16 +92,16 @@ func ask(p *Pool, r *http.Request) (string, error) {
 	return string(body), err
 }
 
-// eventually waits until ok, for at most 5 s.
+// eventually waits until ok, for at most 30 s.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 3000 {
 		if ok() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("%s: not after 5 s", what)
+	t.Fatalf("%s: not after 30 s", what)
 }
 
 func (p *Pool) activeNow() (n int) {

@@ -324,7 +324,7 @@ func TestTheVisitorsBodyIsClosed(t *testing.T) {
 			ask(p, r)
 			select {
 			case <-closed:
-			case <-time.After(5 * time.Second):
+			case <-time.After(30 * time.Second):
 				t.Error("it is not")
 			}
 		})

@@ -123,6 +123,7 @@ func TestAPIRefusesOddParameters(t *testing.T) {
 		"/api/events?order=newest":               "order",
 		"/api/stats?limit=1":                     "limit",
 		"/api/live?since=1h":                     "since",
+		"/api/live?latest=0":                     "latest",
 		"/api/live?last=-1":                      "last",
 		"/api/live?last=99999999999999999999":    "last",
 		"/api/events?until=2026-11-22T25:00:00Z": "until",

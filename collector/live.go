@@ -43,6 +43,7 @@ type cursor struct {
 	store  Source
 	f      Filter          // with the limit of a page
 	row    int64           // the last one seen
+	latest int64           // of those that wait only so many rows are looked at, the last ones; 0: all
 	waits  bool            // for landed, before the next look
 	landed <-chan struct{} // closed by the first commit that the last look may have missed
 }
@@ -61,7 +62,9 @@ func (c *cursor) next(ctx context.Context, patience time.Duration) (page []Recor
 			return nil, false, nil
 		}
 		landed := c.store.Landed()
-		page, c.row, err = c.store.Next(ctx, c.f, c.row)
+		if err = c.skip(ctx); err == nil {
+			page, c.row, err = c.store.Next(ctx, c.f, c.row)
+		}
 		if err != nil && c.ended(ctx) {
 			return nil, false, nil
 		}
@@ -72,6 +75,17 @@ func (c *cursor) next(ctx context.Context, patience time.Duration) (page []Recor
 	}
 }
 
+// skip moves the cursor to the latest rows, after a wait: what one look does not read to its end the
+// next one goes on with.
+func (c *cursor) skip(ctx context.Context) error {
+	if c.latest == 0 || !c.waits {
+		return nil
+	}
+	end, err := c.store.LastRow(ctx)
+	c.row = max(c.row, end-c.latest)
+	return err
+}
+
 // await waits for a commit, and a little longer for the next ones. It reports false when there is
 // no point in going on.
 func (c *cursor) await(ctx context.Context) bool {
@@ -80,9 +94,13 @@ func (c *cursor) await(ctx context.Context) bool {
 	case <-c.store.Done():
 	case <-time.After(followPoll):
 	case <-c.landed:
+		pause := followPause
+		if c.latest > 0 {
+			pause = followPoll // somebody looks at them
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(followPause):
+		case <-time.After(pause):
 		}
 	}
 	return !c.ended(ctx)

@@ -78,3 +78,37 @@ func TestFollowEnds(t *testing.T) {
 	ends("context", s, ctx, cancel)
 	ends("close", s, t.Context(), func() { s.Close() })
 }
+
+// TestLatest: who reads slowly gets the latest events, and one who keeps up gets all.
+func TestLatest(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	h := New(s, Options{Rate: math.Inf(1)}).Handler(testSite)
+	put := func(from, n int) {
+		var events []string
+		for i := range n {
+			events = append(events, loaded(fmt.Sprint(from+i)))
+		}
+		sendText(t, h, batchOf(events...))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c := newCursor(s, Filter{}, 0)
+	c.latest = 10
+	look := func(want ...string) {
+		t.Helper()
+		page, ok, err := c.next(ctx, time.Minute)
+		var got []string
+		for _, r := range page {
+			got = append(got, r.ID)
+		}
+		if !ok || err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %q, %t, %v; want %q", got, ok, err, want)
+		}
+	}
+	put(0, 3)
+	look("0", "1", "2")
+	put(3, 2)
+	look("3", "4")
+	put(5, 30)
+	look("25", "26", "27", "28", "29", "30", "31", "32", "33", "34")
+}

@@ -149,7 +149,7 @@ func stopped(cancel func(), live <-chan error) error {
 
 // follow reads the live events until ctx ends.
 func (o *operator) follow(ctx context.Context) error {
-	in, err := o.open(ctx, "/api/live?last=200")
+	in, err := o.open(ctx, "/api/live?last=200&latest=200")
 	if err == nil {
 		defer in.Close()
 		_, err = io.Copy(io.Discard, in)

@@ -35,6 +35,7 @@ async function reason(response) {
 }
 
 // live calls onrecord for the latest stored events and then for each as it lands,
+// but for those in between where more come than anybody can read,
 // and onstate with "connecting", "live" or "reconnecting". It returns a function
 // that ends it. After a broken connection the browser itself goes on where it
 // was; only when it has given up, we begin anew, and onrecord sees events again.
@@ -44,7 +45,7 @@ export function live({site, type}, {onrecord, onstate}) {
 	let retry = FIRST_RETRY;
 
 	function open() {
-		source = new EventSource("/api/live" + search({site, type, last}));
+		source = new EventSource("/api/live" + search({site, type, last, latest: last}));
 		source.onopen = () => {
 			retry = FIRST_RETRY;
 			onstate("live");

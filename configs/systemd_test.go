@@ -27,6 +27,7 @@ func TestUnits(t *testing.T) {
 	tests := []struct{ name, service, socket string }{
 		{"with the socket", service, socket},
 		{"without the socket", withoutSocket(service), ""},
+		{"the dashboard of all edges", string(readFile(t, "cluster/systemd/ctlive-dashboard.service")), ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

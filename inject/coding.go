@@ -22,7 +22,7 @@ type coding struct {
 // reencodes reports whether an injected page is compressed anew.
 func (c *coding) reencodes() bool { return c != nil && c.codecs != nil }
 
-// codecs are pooled: one of brotli weighs 1.9 MB.
+// codecs are pooled: one of brotli weighs 2 MB.
 type codecs struct {
 	decoders, encoders sync.Pool // of streamDecoder, of streamEncoder
 }
@@ -48,11 +48,9 @@ func newCodecs(decoder func() streamDecoder, encoder func() streamEncoder) *code
 }
 
 const (
-	// brotliQuality and brotliWindow weigh what a page costs the visitor and
-	// us. A window of 256 KiB holds the pages that there are, at a fifth of
-	// the default's memory.
-	brotliQuality = 4
-	brotliWindow  = 18
+	// zstdReach is the window of pages that we code, in bytes. It holds most of
+	// the pages that there are.
+	zstdReach = 256 << 10
 
 	// zstdWindow is the largest window that a browser takes (RFC 9659).
 	zstdWindow = 8 << 20
@@ -83,9 +81,7 @@ var (
 	deflateCoding = &coding{format: deflate.Deflate}
 	brotliCoding  = &coding{codecs: newCodecs(
 		func() streamDecoder { return brotliDecoder{brotli.NewReader(nil)} },
-		func() streamEncoder {
-			return brotli.NewWriterOptions(nil, brotli.WriterOptions{Quality: brotliQuality, LGWin: brotliWindow})
-		})}
+		func() streamEncoder { return newBrotliEncoder() })}
 	zstdCoding = &coding{codecs: newCodecs(
 		func() streamDecoder {
 			return must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -93,7 +89,7 @@ var (
 		},
 		func() streamEncoder {
 			return must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-				zstd.WithWindowSize(1<<brotliWindow), zstd.WithLowerEncoderMem(true)))
+				zstd.WithWindowSize(zstdReach), zstd.WithLowerEncoderMem(true)))
 		})}
 )
 

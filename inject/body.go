@@ -113,7 +113,7 @@ func (b *body) leftAlone() bool {
 // left alone: a part of it had to be passed on before that was clear.
 func (b *body) recoded() bool {
 	t, ok := b.page.(*transcoder)
-	return ok && !b.reading && t.encoder != nil
+	return ok && !b.reading && t.recoding
 }
 
 // lostDeclaration returns the encoding that the Content-Type must name because

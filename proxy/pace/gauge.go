@@ -65,13 +65,17 @@ func (g *gauge) slow(every, idle, window time.Duration, rate int64) (mark uint64
 
 // belowRate adds an interval to the window, and judges the window when it is full.
 // One without a byte is left to the limit for that: a train in a tunnel is not a
-// trickle.
+// trickle. One that is too slow stays, to be judged again with the next interval:
+// a byte that arrives just before the cut must not win another window.
 func (g *gauge) belowRate(every, window time.Duration, rate int64) bool {
 	if g.waited += every; g.waited < window {
 		return false
 	}
 	bytes := g.bytes.Load()
 	moved := bytes - g.counted
+	if moved > 0 && float64(moved) < float64(rate)*window.Seconds() {
+		return true
+	}
 	g.counted, g.waited = bytes, 0
-	return moved > 0 && float64(moved) < float64(rate)*window.Seconds()
+	return false
 }

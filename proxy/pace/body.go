@@ -2,18 +2,27 @@ package pace
 
 import (
 	"io"
+	"net/http"
+	"sync"
 	"sync/atomic"
 )
 
-// body is a request body under watch. It may be read after the handler has
-// returned: nobody watches then, and the server does not wait for it.
+// body is a request body under watch, while the handler runs.
 type body struct {
 	io.ReadCloser
 	gauge *gauge
 	ended atomic.Bool // with io.EOF
+
+	mu   sync.Mutex // held by Read
+	over bool       // the handler has returned
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	if !b.gauge.begin() {
 		return 0, ErrTooSlow
 	}
@@ -25,4 +34,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.ended.Store(true)
 	}
 	return n, err
+}
+
+// leave sees to it that nobody reads any more when the handler has returned.
+// abort ends a read that is under way.
+func (b *body) leave(abort func()) {
+	if !b.mu.TryLock() {
+		abort()
+		b.mu.Lock()
+	}
+	b.over = true
+	b.mu.Unlock()
 }

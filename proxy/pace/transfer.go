@@ -142,6 +142,11 @@ func (t *transfer) finish() bool {
 		return false
 	}
 	t.ended = true
+	if t.proto < 2 && t.cancel != nil {
+		// The server would end such a read, too, and take the deadline away with it:
+		// what it then reads of the body before the next request had no bound.
+		t.body.leave(func() { http.NewResponseController(t.ResponseWriter).SetReadDeadline(longAgo) })
+	}
 	if t.proto != 2 && !t.broken() {
 		t.limitEnd()
 	}

@@ -137,7 +137,10 @@ func TestDashboardOfEdges(t *testing.T) {
 	db.do(t, "start")
 	chat(t, one)
 	evaluate[bool](t, ctx, reading+`
-		await until(() => !visible("failure") && chats("ChatFinished") === "3");
+		range("30d"); // read now: the page itself looks every 10 s, as long as until waits
+		await until(() => !visible("failure"));
+		range("7d");
+		await until(() => chats("ChatFinished") === "3");
 		return true`)
 	for path, want := range map[string]int{"/readyz": 200, "/healthz": 200, "/metrics": 404, "/reload": 404, "/api/stats": 200, "/api/rejected": 200} {
 		if status, body := answerOf(t, admin+path); status != want {

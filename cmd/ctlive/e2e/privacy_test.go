@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestNothingRawOnDisk: with addresses truncated and user ids replaced, neither
@@ -153,11 +155,27 @@ func formsOf(word string) map[string][]byte {
 	return forms
 }
 
-// grep names the files in the folders in which word occurs.
+// grep names the files in the folders in which word occurs. Where a file goes while
+// it looks, as the figures do when they are built anew, it looks at all of them again.
 func grep(t *testing.T, word []byte, folders ...string) (files []string) {
 	t.Helper()
+	for range 100 {
+		var err error
+		if files, err = search(word, folders); err == nil {
+			return files
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("the files never stay")
+	return nil
+}
+
+func search(word []byte, folders []string) (files []string, err error) {
 	for _, folder := range folders {
-		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		err = errors.Join(err, filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
@@ -166,10 +184,7 @@ func grep(t *testing.T, word []byte, folders ...string) (files []string) {
 				files = append(files, filepath.Base(path))
 			}
 			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		}))
 	}
-	return files
+	return files, err
 }

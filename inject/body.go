@@ -155,6 +155,22 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.ended(err)
 }
 
+// Ready reports whether Read will not wait.
+func (b *body) Ready() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.page == nil || b.passed < len(b.ahead):
+		return true
+	case b.reading:
+		return false
+	case b.err != nil:
+		return true
+	}
+	w, ok := b.src.(arrived)
+	return ok && w.Whole()
+}
+
 // ended drops, at the end of an injected page, trailers that are not true of it.
 func (b *body) ended(err error) error {
 	if err == io.EOF && b.injects {

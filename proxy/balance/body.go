@@ -53,6 +53,12 @@ func (b *body) Whole() bool {
 	return ok && w.Whole()
 }
 
+// Ready reports whether Read will not wait, where the transport can tell.
+func (b *body) Ready() bool {
+	r, ok := b.ReadCloser.(interface{ Ready() bool })
+	return ok && r.Ready()
+}
+
 // whole notes that the answer was taken to its end.
 func (b *body) whole() {
 	if b.finish() {

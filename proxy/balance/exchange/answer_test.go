@@ -354,3 +354,24 @@ func (d *decoder) Read(p []byte) (int, error) {
 	d.src = d.src[used:]
 	return n, err
 }
+
+// What look says of the bytes to come is what decode then makes of them.
+func TestChunksLook(t *testing.T) {
+	const text = "3\r\nabc\r\n7;x=y\r\n0\r\n\r\nde\r\n0\r\nX-Sum: 1\r\n\r\n"
+	for from := 0; from <= len(text); from++ {
+		for to := from; to <= len(text); to++ {
+			var c chunks
+			var dst [64]byte
+			c.decode(dst[:], []byte(text[:from]))
+			before := c
+			whole, gives := c.endIn([]byte(text[from:to])), c.giveIn([]byte(text[from:to]))
+			if c.state != before.state || c.left != before.left || c.overhead != before.overhead || string(c.fields) != string(before.fields) {
+				t.Fatalf("%q, %q: look has changed something", text[:from], text[from:to])
+			}
+			n, _, err := c.decode(dst[:], []byte(text[from:to]))
+			if from < len(text) && (whole != (err == io.EOF) || gives != (n > 0 || err == io.EOF)) {
+				t.Errorf("after %q, %q: whole %v, gives %v; decode gives %d, %v", text[:from], text[from:to], whole, gives, n, err)
+			}
+		}
+	}
+}

@@ -56,8 +56,7 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 // Whole reports whether the rest of the body has come, so that Read will not
-// wait. It does not either. A body in chunks may only look as if it ended here:
-// then it may wait.
+// wait. It does not either.
 func (b *body) Whole() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,9 +83,23 @@ func (b *body) has(p []byte) bool {
 	case byLength:
 		return b.left <= int64(len(p))
 	case byChunks:
-		return bytes.HasSuffix(p, []byte("0\r\n\r\n"))
+		return bytes.HasSuffix(p, []byte("0\r\n\r\n")) && b.chunks.endIn(p)
 	}
 	return false
+}
+
+// Ready reports whether Read gives something without waiting: it has come.
+func (b *body) Ready() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil || b.over.Load() {
+		return true
+	}
+	c := b.conn
+	if c.r == c.w {
+		return false
+	}
+	return b.framing != byChunks || b.chunks.giveIn(c.buf[c.r:c.w])
 }
 
 func (b *body) read(p []byte) (n int, err error) {

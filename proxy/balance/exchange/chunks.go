@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 )
 
 const (
@@ -61,16 +62,51 @@ func (c *chunks) decode(dst, src []byte) (n, used int, err error) {
 			return n, used, nil
 		}
 		m := copy(dst[n:], src[used:used+int(min(int64(room), c.left))])
-		n, used, c.left = n+m, used+m, c.left-int64(m)
-		c.overhead = max(0, c.overhead-int64(m))
-		if c.left == 0 {
-			c.state = atDataCR
-		}
+		n, used = n+m, used+m
+		c.passed(int64(m))
 	}
 	if c.state == atEnd {
 		return n, used, io.EOF
 	}
 	return n, used, nil
+}
+
+// endIn reports whether the body ends, or fails, in p, which is what follows.
+func (c *chunks) endIn(p []byte) bool { return c.look(p, false) }
+
+// giveIn reports whether p, which is what follows, has content, or the body ends
+// or fails there.
+func (c *chunks) giveIn(p []byte) bool { return c.look(p, true) }
+
+// look goes through p without taking it, up to the end or, if that is asked for,
+// content.
+func (c *chunks) look(p []byte, content bool) bool {
+	ahead := *c
+	ahead.fields = slices.Clip(c.fields)
+	for i := 0; i < len(p); {
+		switch {
+		case ahead.state != inData:
+			if ahead.step(p[i]) != nil || ahead.state == atEnd {
+				return true
+			}
+			i++
+		case content:
+			return true
+		default:
+			n := min(ahead.left, int64(len(p)-i))
+			ahead.passed(n)
+			i += int(n)
+		}
+	}
+	return false
+}
+
+// passed notes n bytes of a chunk's content.
+func (c *chunks) passed(n int64) {
+	c.overhead = max(0, c.overhead-n)
+	if c.left -= n; c.left == 0 {
+		c.state = atDataCR
+	}
 }
 
 // step takes a byte of the framing.

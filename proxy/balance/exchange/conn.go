@@ -36,6 +36,8 @@ type conn struct {
 	more  func(fd uintptr) // reads into buf what is there
 	clear bool
 	shut  func() // closes the connection
+
+	wait
 }
 
 func newConn(raw net.Conn, t *Transport) *conn {
@@ -67,16 +69,6 @@ func (c *conn) quiet() bool {
 	c.clear = false
 	return c.raw.Control(c.look) == nil && c.clear
 }
-
-// await begins to wait for the answer's header.
-func (c *conn) await() {
-	if t := c.transport.ResponseHeaderTimeout; t > 0 {
-		c.SetReadDeadline(time.Now().Add(t))
-	}
-}
-
-// arrived ends what await began.
-func (c *conn) arrived() error { return c.SetReadDeadline(time.Time{}) }
 
 // fill reads once into buf, which grows where it is full.
 func (c *conn) fill() error {

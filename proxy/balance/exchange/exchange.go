@@ -74,6 +74,8 @@ type Transport struct {
 	sweeper *time.Timer
 	sweeps  bool // sweeper is set
 	closing bool // CloseIdleConnections was called, and no request has come since
+
+	waits waits
 }
 
 // RoundTrip implements http.RoundTripper. Of a trace in the request's context it
@@ -170,6 +172,7 @@ func (a *answer) hear(trace *httptrace.ClientTrace) error {
 func (a *answer) fail(err error) error {
 	b := &a.body
 	b.stop()
+	b.conn.arrived()
 	b.conn.Close()
 	b.conn.drop()
 	if cause := b.sending.fault(); cause != nil {

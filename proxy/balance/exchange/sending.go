@@ -65,6 +65,9 @@ func (s *sending) answered(c *conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begun = true
+	if s.write != nil {
+		c.SetReadDeadline(time.Time{})
+	}
 	return c.arrived()
 }
 

@@ -60,7 +60,6 @@ func newQUIC(o ServerOptions, refused func(reason string)) *quicEndpoint {
 	e := &quicEndpoint{
 		Server: &http3.Server{
 			Handler:        o.Front.Secure(),
-			ConnContext:    asServer,
 			MaxHeaderBytes: maxHeader,
 			IdleTimeout:    idleLimit,
 			Logger:         slog.New(slog.DiscardHandler), // it tells of each visitor that breaks off
@@ -73,12 +72,6 @@ func newQUIC(o ServerOptions, refused func(reason string)) *quicEndpoint {
 		VerifySourceAddress: func(net.Addr) bool { return e.open.Load() >= quicUnverified },
 	}
 	return e
-}
-
-// asServer makes httputil.ReverseProxy believe that it runs in a server: only
-// there it breaks off an answer that the origin broke off.
-func asServer(ctx context.Context, _ *quic.Conn) context.Context {
-	return context.WithValue(ctx, http.ServerContextKey, &http.Server{})
 }
 
 func (e *quicEndpoint) serve() error {

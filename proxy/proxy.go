@@ -4,8 +4,8 @@
 //
 // A request flows one way: package accept makes of a connection what net/http
 // can be trusted with, package admit decides whether a request comes in, [Proxy]
-// finds the site, the site its handler, package balance the origin; the injector
-// sees what comes back.
+// finds the site, the site its handler, package relay passes it on and the answer
+// back, package balance finds the origin; the injector sees what comes back.
 package proxy
 
 import (

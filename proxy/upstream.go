@@ -3,17 +3,16 @@ package proxy
 import (
 	"log/slog"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strings"
-	"sync"
 
 	"ctlive/proxy/balance"
+	"ctlive/proxy/relay"
 )
 
 // upstream passes requests to the origins of a site.
 type upstream struct {
-	proxy httputil.ReverseProxy
+	relay *relay.Relay
 	pool  *balance.Pool
 	site  *site
 	log   *slog.Logger
@@ -25,26 +24,18 @@ func newUpstream(s *site, log *slog.Logger, m *Metrics) *upstream {
 		HealthPath: s.Health, HealthHost: s.publicHost(), Every: s.Every,
 		Up: func(origin string, up bool) { m.upstream(s.name, origin, up) },
 	})}
-	u.proxy = httputil.ReverseProxy{
-		Rewrite:        u.rewrite,
-		ModifyResponse: u.modify,
-		ErrorHandler:   u.fail,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what matters comes through fail
-		BufferPool:     &buffers,
-		FlushInterval:  -1, // what the origin has sent, the visitor gets
-		Transport:      u.pool,
-	}
+	u.relay = relay.New(relay.Options{Transport: u.pool, Request: u.request, Response: u.response, Fail: u.fail})
 	return u
 }
 
-func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.proxy.ServeHTTP(w, r) }
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.relay.ServeHTTP(w, r) }
 
-// rewrite turns the visitor's request into the one for the origin.
-func (u *upstream) rewrite(r *httputil.ProxyRequest) {
-	v := visitOf(r.In)
-	v.proxy.admit.Forward(r.In, r.Out.Header, v.client)
-	v.exchange = u.site.Injector.Request(r.Out)
-	address(r.Out.URL, r.In)
+// request turns in, the visitor's request, into out, the one for the origin.
+func (u *upstream) request(out, in *http.Request) {
+	v := visitOf(in)
+	out.Header = v.proxy.admit.Forward(in, v.client)
+	v.exchange = u.site.Injector.Request(out)
+	address(out.URL, in)
 }
 
 // address gives out the visitor's path and query as they were sent: only the
@@ -57,8 +48,8 @@ func address(out *url.URL, in *http.Request) {
 	}
 }
 
-// modify rewrites the origin's answer.
-func (u *upstream) modify(res *http.Response) error {
+// response rewrites the origin's answer.
+func (u *upstream) response(res *http.Response) {
 	v := visitOf(res.Request)
 	res.Header.Del("Alt-Svc") // the origin's other addresses lead past us
 	if u.site.hsts != "" {
@@ -66,7 +57,6 @@ func (u *upstream) modify(res *http.Response) error {
 	}
 	endWithDrain(res, v.proxy.drain)
 	v.exchange.Response(res)
-	return nil
 }
 
 // fail answers for an origin that did not. The visitor gets the status, the log
@@ -84,11 +74,3 @@ func (u *upstream) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	v.fail(status)
 }
-
-// bufferPool lends the buffers that bodies are copied through.
-type bufferPool struct{ sync.Pool }
-
-var buffers = bufferPool{sync.Pool{New: func() any { return new([32 << 10]byte) }}}
-
-func (p *bufferPool) Get() []byte  { return p.Pool.Get().(*[32 << 10]byte)[:] }
-func (p *bufferPool) Put(b []byte) { p.Pool.Put((*[32 << 10]byte)(b)) }

@@ -243,13 +243,12 @@ func BenchmarkBrowser(b *testing.B) {
 		"Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: none", "Sec-Fetch-User: ?1", "Upgrade-Insecure-Requests: 1",
 		"Referer: https://a.test/", "Cookie: "+strings.Repeat("name=value; ", 40))
 	policy := &Policy{Trusted: prefixes("10.0.0.0/8", "192.168.0.0/16")}
-	out := r.Header.Clone()
 	b.ReportAllocs()
 	for b.Loop() {
 		if policy.Check(r, Fault{}, true) != nil {
 			b.Fatal("refused")
 		}
-		policy.Forward(r, out, policy.Identify(r))
+		policy.Forward(r, policy.Identify(r))
 	}
 }
 
@@ -263,9 +262,7 @@ func Example() {
 	fmt.Println(policy.Check(r, Fault{}, false) == nil)
 
 	client := policy.Identify(r)
-	out := r.Header.Clone()
-	policy.Forward(r, out, client)
-	fmt.Println(client.Addr, out)
+	fmt.Println(client.Addr, policy.Forward(r, client))
 
 	r.Host = "www.example.com:99999"
 	fmt.Println(*policy.Check(r, Fault{}, false))

@@ -2,18 +2,28 @@ package admit
 
 import (
 	"net/http"
+	"net/textproto"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
-// Forward makes out, the header of the request to the origin, one that says of
-// the visitor only what we know. in is the request that came; out is its header
-// after hop-by-hop fields have been removed, which cannot remove ours.
-// X-Forwarded-For is one address: an origin needs no list of proxies to read it.
-func (p *Policy) Forward(in *http.Request, out http.Header, c Client) {
+// Forward returns the header of the request to the origin. It says of the visitor
+// only what we know, and has no field that is for us alone as the next hop (RFC
+// 9110 7.6.1): a visitor cannot remove ours by naming them in Connection. Values
+// are shared with in, the request that came. X-Forwarded-For is one address: an
+// origin needs no list of proxies to read it.
+func (p *Policy) Forward(in *http.Request, c Client) http.Header {
 	edge := p.trusts(peer(in)) // whose own fields about the visitor, such as CF-IPCountry, are true
-	for name, values := range out {
-		if !isPlain(name) || isOurs(name) || !edge && strings.HasPrefix(name, "Cf-") || name == "Te" && !is(values, "trailers") {
-			delete(out, name)
+	out := make(http.Header, len(in.Header)+4)
+	for name, values := range in.Header {
+		if isPlain(name) && !isOurs(name) && (edge || !strings.HasPrefix(name, "Cf-")) {
+			out[name] = values
+		}
+	}
+	for _, field := range in.Header["Connection"] {
+		for name := range strings.SplitSeq(field, ",") {
+			delete(out, textproto.CanonicalMIMEHeaderKey(strings.Trim(name, " \t")))
 		}
 	}
 	own := &[4]string{c.Addr.String(), c.Proto, c.Host, appendLoop(in.Header["Cdn-Loop"])}
@@ -23,7 +33,14 @@ func (p *Policy) Forward(in *http.Request, out http.Header, c Client) {
 	out["X-Forwarded-Proto"] = own[1:2:2]
 	out["X-Forwarded-Host"] = own[2:3:3]
 	out["Cdn-Loop"] = own[3:4:4]
+	if te := in.Header["Te"]; te != nil && httpguts.HeaderValuesContainsToken(te, "trailers") {
+		out["Te"] = trailersWanted
+	}
+	return out
 }
+
+// trailersWanted is what a hop may tell the next of TE: that trailers get through.
+var trailersWanted = []string{"trailers"}
 
 // appendLoop adds ourselves. It reads the field as it came: a client can list it
 // in Connection.
@@ -49,7 +66,9 @@ func isPlain(name string) bool {
 // is in canonical form.
 func isOurs(name string) bool {
 	switch name {
-	case "Expect", "Host", "Http2-Settings", "Trailer", // for us as the recipient
+	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te",
+		"Transfer-Encoding", "Upgrade", // for the next hop
+		"Expect", "Host", "Http2-Settings", "Trailer", // for us as the recipient
 		"Proxy", // becomes HTTP_PROXY in CGI (httpoxy)
 		"Forwarded", "X-Forwarded", "X-Forwarded-By",
 		"X-Real-Ip", "X-Remote-Ip", "X-Remote-Addr", "X-Originating-Ip", "X-Proxyuser-Ip",

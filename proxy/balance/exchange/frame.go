@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -76,18 +77,19 @@ func takeCoding(h http.Header, minor int) (chunked bool, err error) {
 	return true, nil
 }
 
-// lengthOf returns what Content-Length says, -1 for nothing.
+// lengthOf returns what Content-Length says, -1 for nothing. Where it says the same
+// more than once, h keeps it once (RFC 9110 8.6).
 func lengthOf(h http.Header) (int64, error) {
 	values, ok := h["Content-Length"]
 	if !ok {
 		return -1, nil
 	}
-	if len(values) == 1 {
-		if n, ok := decimal(values[0]); ok {
-			return n, nil
-		}
+	n, ok := decimal(values[0])
+	if !ok || slices.ContainsFunc(values, func(v string) bool { return v != values[0] }) {
+		return 0, fmt.Errorf("%w: length", errMalformed)
 	}
-	return 0, fmt.Errorf("%w: length", errMalformed)
+	h["Content-Length"] = values[:1]
+	return n, nil
 }
 
 // decimal returns the number that is s, if it has 1 to 18 digits and nothing else.

@@ -16,8 +16,8 @@ func (a *answer) readHead(c *conn) error {
 	}
 	text := string(c.buf[c.r : c.r+size])
 	c.take(size)
-	line, fields, _ := strings.Cut(text, "\n")
-	if err := a.parseStatus(strings.TrimSuffix(line, "\r")); err != nil {
+	line, fields := cutLine(text)
+	if err := a.parseStatus(line); err != nil {
 		return err
 	}
 	a.Header, err = parseFields(fields, lines-1)
@@ -96,17 +96,22 @@ func (a *answer) parseStatus(line string) error {
 	return nil
 }
 
-// parseFields takes the lines of a header section, up to its empty line. Nothing is
-// mended: a line that is folded, or has white space before its colon, has been
-// read in two ways too often (RFC 9112 5).
+// parseFields takes the lines of a header section, up to its empty line. But for
+// folded lines nothing is mended: white space before a colon has been read in two
+// ways too often (RFC 9112 5.1).
 func parseFields(text string, lines int) (http.Header, error) {
 	h := make(http.Header, lines)
 	values := make([]string, lines)
 	for {
-		line, rest, _ := strings.Cut(text, "\n")
-		line, text = strings.TrimSuffix(line, "\r"), rest
-		if line == "" {
+		var line string
+		if line, text = cutLine(text); line == "" {
 			return h, nil
+		}
+		if isFolded(text) {
+			var err error
+			if line, text, err = unfold(line, text); err != nil {
+				return nil, err
+			}
 		}
 		name, value, found := strings.Cut(line, ":")
 		if !found || name == "" || !all(name, inToken) {
@@ -124,4 +129,29 @@ func parseFields(text string, lines int) (http.Header, error) {
 		values[0] = value
 		h[name], values = values[:1:1], values[1:]
 	}
+}
+
+// cutLine returns the first line of text, and what follows it.
+func cutLine(text string) (line, rest string) {
+	line, rest, _ = strings.Cut(text, "\n")
+	return strings.TrimSuffix(line, "\r"), rest
+}
+
+// isFolded reports whether text begins in the middle of a field.
+func isFolded(text string) bool { return text != "" && (text[0] == ' ' || text[0] == '\t') }
+
+// unfold puts the field together that begins with line and goes on in text, with a
+// space in the place of each fold (RFC 9112 5.2). A line of white space alone is
+// refused: some take it for the end of the section.
+func unfold(line, text string) (field, rest string, err error) {
+	var b strings.Builder
+	b.WriteString(strings.TrimRight(line, " \t"))
+	for isFolded(text) {
+		line, text = cutLine(text)
+		if line = strings.Trim(line, " \t"); line == "" {
+			return "", "", fmt.Errorf("%w: folded field", errMalformed)
+		}
+		b.WriteString(" " + line)
+	}
+	return b.String(), text, nil
 }

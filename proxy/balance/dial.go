@@ -23,13 +23,14 @@ func (o *origin) dialPlain(wanted context.Context, network, addr string) (net.Co
 }
 
 func (o *origin) dialWanted(ctx, wanted context.Context, network, addr string) (net.Conn, error) {
-	limited, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
 	turn, over := context.WithTimeout(wanted, connectTimeout)
 	defer over()
 	if err := o.gate.enter(turn); err != nil {
 		return nil, &connectError{err}
 	}
+	// Its time begins here: the origin is not at fault for how long the gate took.
+	limited, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	c, err := o.connect(limited, network, addr)
 	o.gate.dialled()
 	if err != nil {

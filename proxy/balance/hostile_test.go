@@ -3,10 +3,12 @@ package balance
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
@@ -160,5 +162,37 @@ func TestGateIsBounded(t *testing.T) {
 	}
 	if n := g.open.Load(); n != maxConns-1 {
 		t.Errorf("%d open, want %d", n, maxConns-1)
+	}
+}
+
+// However long the gate lets a connection wait, it has all of its time to be made:
+// else a rush of visitors would take a healthy origin out.
+func TestTheGateCostsNoTime(t *testing.T) {
+	s := httptest.NewUnstartedServer(hello)
+	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	p := pool(t, Options{Upstreams: urls(s), TLS: s.Client().Transport.(*http.Transport).TLSClientConfig})
+	origin := p.origins[0]
+	var deadline time.Time // as the handshake sees it
+	origin.tls.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		deadline, _ = info.Context().Deadline()
+		return new(tls.Certificate), nil
+	}
+	for range maxDials {
+		origin.gate.dialing <- struct{}{}
+	}
+	var left time.Time
+	time.AfterFunc(100*time.Millisecond, func() {
+		left = time.Now()
+		origin.gate.dialled()
+	})
+	c, err := origin.dial(t.Context(), "tcp", origin.url.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if deadline.Before(left.Add(connectTimeout)) {
+		t.Errorf("it had %v", deadline.Sub(left))
 	}
 }

@@ -36,7 +36,7 @@ type transcoder struct {
 	turn   turn
 	mu     sync.Mutex // held with the turn; neither while src is read
 
-	desk     *desk         // nil until opened, and once the page is coded
+	desk     *desk         // nil until opened, and once the page is coded or passes as it came
 	page     reader        // over decoder
 	decoder  streamDecoder // as desk
 	encoder  streamEncoder // into out; nil until the page is decided on, and once it is coded
@@ -128,7 +128,9 @@ func (t *transcoder) Read(p []byte) (int, error) {
 			return t.out.read(p), nil
 		case len(t.pending) > 0:
 			n := copy(p, t.pending)
-			t.pending = t.pending[n:]
+			if t.pending = t.pending[n:]; len(t.pending) == 0 {
+				t.releaseDesk()
+			}
 			return n, nil
 		case t.running:
 			t.await()

@@ -68,3 +68,34 @@ func TestSlowVisitor(t *testing.T) {
 		}
 	}
 }
+
+// A page that is left alone needs nothing of ours any more while the rest of it
+// passes, however long that takes.
+func TestLeftAloneHoldsNothing(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{})
+	text := make([]byte, 2*maxRecorded)
+	random.Read(text[copy(text, "no document"):])
+	for _, w := range wires {
+		coding := codings[w.coding]
+		if !coding.reencodes() {
+			continue
+		}
+		t.Run(w.name, func(t *testing.T) {
+			coded := w.encode(text)
+			page := newTranscoder(bytes.NewReader(coded), coding.codecs, []byte(testMarkup), "utf-8", true)
+			defer page.release()
+			var got bytes.Buffer
+			for passed := false; !passed; passed = page.asIs && len(page.pending) == 0 {
+				if _, err := io.CopyN(&got, page, 1000); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if page.desk != nil || page.decoder != nil || page.turn.held {
+				t.Error("it holds a desk, a decoder or a turn")
+			}
+			if _, err := got.ReadFrom(page); err != nil || !bytes.Equal(got.Bytes(), coded) {
+				t.Errorf("%d bytes of %d, %v", got.Len(), len(coded), err)
+			}
+		})
+	}
+}

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // valid are answers, and what is in them.
@@ -220,6 +222,31 @@ func TestTrailersDoNotFrame(t *testing.T) { // RFC 9110 6.5.1
 	res, _, err := hear(t, "GET", answer, cuts["whole"], 512)
 	if err != nil || len(res.Trailer) != 1 || res.Trailer.Get("Etag") != "y" {
 		t.Errorf("%v, %v", res.Trailer, err)
+	}
+}
+
+// To look whether all has come does not make a break the end.
+func TestWholeAndABreak(t *testing.T) {
+	o := play(t, func(_ int64, c net.Conn, in *bufio.Reader) {
+		listen(in)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nhalf")
+		time.Sleep(50 * time.Millisecond) // or the reset would take the rest along
+		c.(*net.TCPConn).SetLinger(0)
+	})
+	res, err := o.RoundTrip(request(t, "GET", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got, err := io.ReadAll(io.LimitReader(res.Body, 4)); string(got) != "half" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if res.Body.(interface{ Whole() bool }).Whole() {
+		t.Error("it is taken for whole")
+	}
+	if n, err := res.Body.Read(make([]byte, 1)); err == nil || err == io.EOF {
+		t.Errorf("%d, %v", n, err)
 	}
 }
 

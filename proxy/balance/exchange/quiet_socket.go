@@ -8,8 +8,9 @@ import "syscall"
 // using them more than once takes.
 const Supported = true
 
-// readNow reads what has arrived, and returns how much that is. Errors show again
-// with the next Read.
+// readNow reads what has arrived, and returns how much that is. An error is lost:
+// the system tells it once, and the next Read finds an end. So it is not for a body
+// that the end of the connection ends.
 func readNow(fd uintptr, p []byte) int {
 	n, _ := syscall.Read(int(fd), p) // the runtime has made it non-blocking
 	return max(n, 0)

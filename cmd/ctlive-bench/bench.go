@@ -60,13 +60,9 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if b.result.machine, err = newComparisonMachine(); err != nil {
 		return err
 	}
-	binary := b.o.binary
-	if binary == "" {
-		b.tell("building ctlive")
-		binary = filepath.Join(b.dir, "ctlive")
-		if err := build(ctx, binary); err != nil {
-			return err
-		}
+	binary, err := findProgram(ctx, b.o.binary, b.dir, b.tell)
+	if err != nil {
+		return err
 	}
 	own, err := rival.Ctlive(ctx, binary)
 	if err != nil {

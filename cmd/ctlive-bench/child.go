@@ -9,13 +9,25 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// build builds the program as the Makefile does, from the module that this was started in.
+// findProgram returns binary, or, if that is "", where in dir it has built the program.
+func findProgram(ctx context.Context, binary, dir string, tell func(string)) (string, error) {
+	if binary != "" {
+		return binary, nil
+	}
+	tell("building ctlive")
+	binary = filepath.Join(dir, "ctlive")
+	return binary, build(ctx, binary)
+}
+
+// build builds the program as the Makefile does, but for its version, from the module that this was
+// started in.
 func build(ctx context.Context, to string) error {
 	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, "ctlive/cmd/ctlive")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -73,7 +73,7 @@ func compareCommand() *cobra.Command {
 	f.DurationVar(&o.within, "within", 13*time.Minute, "leave out rounds after the first that would not end in this `DURATION`")
 	f.IntVar(&o.workers, "workers", 2, "`NUMBER` of worker processes or threads of each server, GOMAXPROCS of those in Go")
 	f.StringVar(&o.only, "only", "", "only cases that match `REGEXP`, such as 'ctlive|nginx'")
-	f.StringVar(&o.binary, "binary", "", "ctlive at `PATH`, instead of building it")
+	addBinary(c, &o.binary)
 	f.BoolVar(&o.install, "install", true, "install servers that are missing")
 	return c
 }
@@ -89,19 +89,13 @@ func allTraffics() (all []traffic) {
 
 // check reports flags that make no sense.
 func (o *compareOptions) check() error {
-	var errs []error
-	within := func(flag string, ok bool, want string) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("--%s: %s", flag, want))
-		}
-	}
-	within("slice", o.slice >= 50*time.Millisecond && o.slice <= maxSlice, "from 50ms to "+maxSlice.String())
-	within("slow", o.slow >= 0 && o.slow <= maxSlice, "from 0s to "+maxSlice.String())
-	within("rounds", o.rounds >= 1 && o.rounds <= maxRounds, fmt.Sprint("from 1 to ", maxRounds))
-	within("workers", o.workers >= 1 && o.workers <= 64, "from 1 to 64")
 	_, err := regexp.Compile(o.only)
-	within("only", err == nil, fmt.Sprint(err))
-	return errors.Join(errs...)
+	return errors.Join(
+		within("slice", o.slice >= 50*time.Millisecond && o.slice <= maxSlice, "from 50ms to "+maxSlice.String()),
+		within("slow", o.slow >= 0 && o.slow <= maxSlice, "from 0s to "+maxSlice.String()),
+		within("rounds", o.rounds >= 1 && o.rounds <= maxRounds, fmt.Sprint("from 1 to ", maxRounds)),
+		within("workers", o.workers >= 1 && o.workers <= 64, "from 1 to 64"),
+		within("only", err == nil, fmt.Sprint(err)))
 }
 
 // installed returns all servers that can be had; the error of the others is told to stderr.

@@ -14,13 +14,9 @@ import (
 
 // dashboardOptions are the flags of the subcommand dashboard.
 type dashboardOptions struct {
-	data        string
-	duration    time.Duration
-	rounds      int
-	connections int
-	batch       int
-	binary      string
-	format      string
+	loadOptions
+	data   string
+	rounds int
 }
 
 func dashboardCommand() *cobra.Command {
@@ -47,21 +43,14 @@ func dashboardCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.data, "data", "", "data folder `DIR`")
-	f.DurationVar(&o.duration, "for", 10*time.Second, "`DURATION` of each turn")
+	o.add(c, "turn")
 	f.IntVar(&o.rounds, "rounds", 3, "`NUMBER` of turns, alone and with the page")
-	f.IntVar(&o.connections, "connections", 256, "`NUMBER` of connections that post events, each one batch at a time")
-	f.IntVar(&o.batch, "batch", 2, "`NUMBER` of events in a batch")
-	f.StringVar(&o.binary, "binary", "", "ctlive at `PATH`, instead of building it")
-	f.StringVar(&o.format, "format", "markdown", "markdown or json")
 	c.MarkFlagRequired("data")
 	return c
 }
 
 func (o *dashboardOptions) check() error {
-	if o.rounds < 1 || o.rounds > 20 {
-		return errors.New("--rounds: from 1 to 20")
-	}
-	return (&eventsOptions{duration: o.duration, connections: o.connections, batch: o.batch, format: o.format}).check()
+	return errors.Join(within("rounds", o.rounds >= 1 && o.rounds <= 20, "from 1 to 20"), o.loadOptions.check())
 }
 
 // dashboardReport is what the subcommand dashboard has measured.
@@ -90,13 +79,9 @@ func (o *dashboardOptions) run(ctx context.Context, progress io.Writer) (*dashbo
 	}
 	defer os.RemoveAll(dir)
 	tell := func(text string) { fmt.Fprintln(progress, text) }
-	binary := o.binary
-	if binary == "" {
-		tell("building ctlive")
-		binary = filepath.Join(dir, "ctlive")
-		if err := build(ctx, binary); err != nil {
-			return nil, err
-		}
+	binary, err := findProgram(ctx, o.binary, dir, tell)
+	if err != nil {
+		return nil, err
 	}
 	r := &dashboardReport{Connections: o.connections, Batch: o.batch}
 	if r.Machine, err = newMachine(ctx, binary, o.data); err != nil {

@@ -15,25 +15,17 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Bounds of the flags: the run ends in some minutes, and the store stays below some gigabytes.
 const (
-	maxFor         = 5 * time.Minute
-	maxConnections = 2000
-	maxBatch       = 16 // net/http declares no length for the answer to many more
-	warmUp         = time.Second
-	pageSize       = 50 << 10
+	warmUp   = time.Second
+	pageSize = 50 << 10
 )
 
 // eventsOptions are the flags of the subcommand events.
 type eventsOptions struct {
-	duration    time.Duration
-	connections int
-	batch       int
-	binary      string
-	data        string
-	format      string
-	handlers    bool
-	accessLog   bool
+	loadOptions
+	data      string
+	handlers  bool
+	accessLog bool
 }
 
 func eventsCommand() *cobra.Command {
@@ -58,30 +50,11 @@ func eventsCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.DurationVar(&o.duration, "for", 10*time.Second, "`DURATION` of each of the four phases")
-	f.IntVar(&o.connections, "connections", 256, "`NUMBER` of connections that post events, each one batch at a time")
-	f.IntVar(&o.batch, "batch", 2, "`NUMBER` of events in a batch")
-	f.StringVar(&o.binary, "binary", "", "ctlive at `PATH`, instead of building it")
+	o.add(c, "of the four phases")
 	f.StringVar(&o.data, "data", "", "keep the store in a new folder below `DIR`, on the disk to measure; it is removed afterwards (default: where temporary files go)")
-	f.StringVar(&o.format, "format", "markdown", "markdown or json")
 	f.BoolVar(&o.handlers, "handlers", false, "compare the collector's handler with and without the store, too (go test -bench)")
 	f.BoolVar(&o.accessLog, "access-log", true, "have ctlive write its access log, as it does by default; it goes to a file beside the store")
 	return c
-}
-
-// check reports flags that make no sense.
-func (o *eventsOptions) check() error {
-	var errs []error
-	within := func(flag string, ok bool, want string) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("--%s: %s", flag, want))
-		}
-	}
-	within("for", o.duration >= time.Second && o.duration <= maxFor, "from 1s to "+maxFor.String())
-	within("connections", o.connections >= 1 && o.connections <= maxConnections, fmt.Sprint("from 1 to ", maxConnections))
-	within("batch", o.batch >= 1 && o.batch <= maxBatch, fmt.Sprint("from 1 to ", maxBatch))
-	within("format", o.format == "markdown" || o.format == "json", "markdown or json")
-	return errors.Join(errs...)
 }
 
 // eventsReport is what the subcommand events has measured.
@@ -110,13 +83,9 @@ func (o *eventsOptions) run(ctx context.Context, progress io.Writer) (*eventsRep
 	defer os.RemoveAll(dir)
 	tell := func(text string) { fmt.Fprintln(progress, text) }
 
-	binary := o.binary
-	if binary == "" {
-		tell("building ctlive")
-		binary = filepath.Join(dir, "ctlive")
-		if err := build(ctx, binary); err != nil {
-			return nil, err
-		}
+	binary, err := findProgram(ctx, o.binary, dir, tell)
+	if err != nil {
+		return nil, err
 	}
 	r := &eventsReport{Connections: o.connections, Batch: o.batch, AccessLog: o.accessLog}
 	if r.Machine, err = newMachine(ctx, binary, filepath.Dir(dir)); err != nil {

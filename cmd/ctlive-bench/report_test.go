@@ -52,11 +52,11 @@ func TestParseBench(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	good := eventsOptions{duration: time.Second, connections: 1, batch: 1, format: "json"}
+	good := loadOptions{duration: time.Second, connections: 1, batch: 1, format: "json"}
 	if err := good.check(); err != nil {
 		t.Error(err)
 	}
-	err := (&eventsOptions{duration: time.Hour, connections: maxConnections + 1, format: "xml"}).check()
+	err := (&loadOptions{duration: time.Hour, connections: maxConnections + 1, format: "xml"}).check()
 	for _, flag := range []string{"--for", "--connections", "--batch", "--format"} {
 		if err == nil || !strings.Contains(err.Error(), flag) {
 			t.Errorf("nothing about %s in %v", flag, err)

@@ -15,6 +15,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/url"
 	"path/filepath"
@@ -28,7 +29,7 @@ import (
 // Options say which year.
 type Options struct {
 	Events int       // at least; the last page view is made whole
-	End    time.Time // of the year
+	End    time.Time // of the year: the last page view begins before it
 	Seed   uint64
 }
 
@@ -67,9 +68,8 @@ const part = 500_000
 
 func write(ctx context.Context, db *sql.DB, o Options) error {
 	y := &year{rng: rand.New(rand.NewPCG(o.Seed, 1)), db: db, left: o.Events, tables: newTables()}
-	start := o.End.AddDate(-1, 0, 0)
-	pace := time.Duration(float64(o.End.Sub(start)) / float64(o.Events) * perView)
-	at := start
+	at := o.End.AddDate(-1, 0, 0)
+	rest := rhythm(at, o.End)
 	for first := true; y.left > 0; first = false {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -79,7 +79,9 @@ func write(ctx context.Context, db *sql.DB, o Options) error {
 				y.sites()
 			}
 			for end := y.left - part; y.left > max(end, 0); {
-				at = at.Add(time.Duration(y.rng.ExpFloat64() * float64(pace) * slowness(at)))
+				next := y.next(rest)
+				rest -= next
+				at = later(at, next)
 				y.pageView(at)
 			}
 			return y.flush()
@@ -130,8 +132,42 @@ func (y *year) transact(ctx context.Context, work func() error) error {
 	return tx.Commit()
 }
 
-// perView is how many events a page view has, at the mean rhythm.
-const perView = 4.65
+// perView is how many events a page view has, on average: see visit.
+const perView = 2 + 2./3 + 1./3*(2+1./2*(1+9./10*(1+7./2+1)))
+
+// next returns when the next page view is to come, of those that are still to be spread evenly over
+// rest: the first of as many moments that are chosen at random.
+func (y *year) next(rest time.Duration) time.Duration {
+	views := max(float64(y.left)/perView, 1)
+	return time.Duration(float64(rest) * (1 - math.Pow(y.rng.Float64(), 1/views)))
+}
+
+// rhythm returns how long it is from start to end for visitors, whose time passes slowly at night.
+func rhythm(start, end time.Time) (d time.Duration) {
+	for at := start; at.Before(end); {
+		hour := nextHour(at)
+		if hour.After(end) {
+			hour = end
+		}
+		d += time.Duration(float64(hour.Sub(at)) / slowness(at))
+		at = hour
+	}
+	return d
+}
+
+// later is the inverse of rhythm: it returns the end.
+func later(at time.Time, d time.Duration) time.Time {
+	for {
+		hour, slow := nextHour(at), slowness(at)
+		left := time.Duration(float64(hour.Sub(at)) / slow)
+		if d < left {
+			return at.Add(time.Duration(float64(d) * slow))
+		}
+		at, d = hour, d-left
+	}
+}
+
+func nextHour(at time.Time) time.Time { return at.Truncate(time.Hour).Add(time.Hour) }
 
 // slowness is how many times longer than usual the next visitor takes.
 func slowness(at time.Time) float64 {

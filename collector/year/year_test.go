@@ -77,6 +77,29 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestEnd: the year is as long as it says, whatever the number of events, and all of it has visitors.
+func TestEnd(t *testing.T) {
+	for _, n := range []int{100, 5_000, 50_000} {
+		s, _ := write(t, n)
+		var views []time.Time
+		for r, err := range s.Events(t.Context(), collector.Filter{Type: "Loaded"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			views = append(views, r.At.Time())
+		}
+		const late = time.Minute // the library takes a moment to load
+		begin, last := end.AddDate(-1, 0, 0), views[len(views)-1]
+		slack := 20 * end.Sub(begin) / time.Duration(len(views)) // nights and weekends are slow
+		if views[0].Before(begin) || views[0].After(begin.Add(slack)) || last.Before(end.Add(-slack)) || last.After(end.Add(late)) {
+			t.Errorf("%d events: from %v to %v", n, views[0], last)
+		}
+		if half := views[len(views)/2]; n > 1000 && half.Sub(begin.AddDate(0, 6, 0)).Abs() > 15*24*time.Hour {
+			t.Errorf("%d events: half of them by %v", n, half)
+		}
+	}
+}
+
 // TestSame wants the same events of the same options.
 func TestSame(t *testing.T) {
 	ids := func() (all []string) {

@@ -37,7 +37,7 @@ export class Injection {
 	constructor() {
 		this.reasons = new Table(byID("reasons"), [
 			{title: "Result", kind: "head", text: row => name(row), small: row => REASONS[row.reason || row.result] ?? "", bar: row => row.n / row.most},
-			{title: "Pages", kind: "number", text: row => count(row.n)},
+			{title: "Answers", kind: "number", text: row => count(row.n)},
 			{title: "Share", kind: "number", class: "part", text: row => share(row.n, row.all)},
 		], {attributes: row => ({"data-tone": row.tone}), none: NO_PAGES});
 		this.reach = ["Injected", "Listener ran", "Library loaded"].map(title => ({title, value: el("span", {class: "value"}, "–"), note: el("span", {class: "note"})}));

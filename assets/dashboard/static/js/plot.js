@@ -61,7 +61,7 @@ export function counts(box, {height, x, series, axis = {}, sync, hover, hooks = 
 	return {
 		height,
 		ms: 1,
-		padding: [8, 12, 0, 0],
+		padding: [8, 20, 0, 0], // a label at the right end is half outside
 		legend: {show: false},
 		scales: {x, y: {range: (u, min, max) => [0, Math.max(max ?? 0, 1)]}},
 		cursor: {y: false, drag: {x: false, y: false}, points: {size: 7, width: 2}, sync: sync ? {key: sync} : undefined},

@@ -130,11 +130,11 @@ func (e *explanation) verdict(x *Exchange, res *http.Response, page *head) {
 }
 
 func (e *explanation) charset(v Verdict) {
-	name := v.Encoding
-	if name == "" {
-		name = "not named anywhere; the browser guesses"
+	if v.Encoding == "" {
+		e.add("charset", "not named anywhere; the browser guesses")
+	} else {
+		e.add("charset", "%s (%s)", v.Encoding, v.EncodingFrom)
 	}
-	e.add("charset", "%s (%s)", name, v.EncodingFrom)
 	if v.Charset != "" {
 		e.add("charset", "the markup moves the page's own declaration out of the browser's sight, so Content-Type now says %s", v.Charset)
 	}

@@ -42,7 +42,7 @@ func dashboardCommand() *cobra.Command {
 		Use:   "dashboard --dsn DSN",
 		Short: "Serve the dashboard over the events of many edges in PostgreSQL",
 		Long: "Serve the dashboard and its API over the events that edges forward to a table in PostgreSQL\n" +
-			"(collector.forward in their configuration). It only reads that table.\n\n" +
+			"(collector.forward in their configuration). It only reads, that table and those beside it.\n\n" +
 			"The figures are counted into a folder of their own, which may be deleted at any time.\n" +
 			"The password may come from the environment instead, as $" + dsnVariable + " or $PGPASSWORD:\n" +
 			"whoever is on this machine can read the arguments of its processes.",

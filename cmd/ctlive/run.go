@@ -57,8 +57,8 @@ func (s *service) run(ctx context.Context, anew func() (*configs.Config, error))
 	s.anew = anew
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // before anybody knows that we are here
-	go s.reloadOn(ctx, hangup)
 	s.announce()
+	go s.reloadOn(ctx, hangup)
 	notify(s.log, daemon.SdNotifyReady)
 }
 

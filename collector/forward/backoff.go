@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -22,6 +23,20 @@ func (b *backoff) next() time.Duration {
 	d := b.bound()
 	b.failures++
 	return 1 + rand.N(d)
+}
+
+// deferral is an error of a sink that says how long it asks us to wait, within its own bounds.
+type deferral interface {
+	error
+	RetryAfter() time.Duration
+}
+
+// asked returns how long err asks us to wait, 0 if it does not.
+func asked(err error) time.Duration {
+	if d, ok := errors.AsType[deferral](err); ok {
+		return d.RetryAfter()
+	}
+	return 0
 }
 
 func (b *backoff) bound() time.Duration {

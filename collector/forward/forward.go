@@ -31,7 +31,7 @@ import (
 )
 
 // Sink is an engine that takes events. One goroutine calls its methods, one at a time; an error says
-// that the call is to be made again.
+// that the call is to be made again, and if it has a method RetryAfter, not before that time.
 type Sink interface {
 	// Send stores events with the engine, in their order; nil means that the engine has promised to
 	// keep every one. It may be given the same events again. ctx has a deadline.

@@ -294,6 +294,33 @@ func TestNothingIsSkipped(t *testing.T) {
 	})
 }
 
+// later is an error that asks us to wait.
+type later time.Duration
+
+func (l later) Error() string             { return "later" }
+func (l later) RetryAfter() time.Duration { return time.Duration(l) }
+
+// TestSinkThatAsksToWait is not asked again before.
+func TestSinkThatAsksToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		want := w.fill("a", 10)
+		sink := &fake{refuse: func(f *fake, _ string, _ int) error {
+			if f.tries == 1 {
+				return fmt.Errorf("answer: %w", later(10*time.Minute))
+			}
+			return nil
+		}}
+		f := w.forward(map[string]Sink{"x": sink})
+		time.Sleep(10*time.Minute - time.Second)
+		same(t, sink.got(), nil)
+		time.Sleep(2 * time.Second)
+		same(t, sink.got(), want)
+		f.Close()
+		w.store.Close()
+	})
+}
+
 // particular refuses batches with one event in them.
 type particular struct {
 	*fake

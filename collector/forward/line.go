@@ -70,7 +70,7 @@ func (l *line) run(ctx context.Context) {
 			return
 		case err != nil:
 			l.fail(err)
-			l.wait(ctx, nil, l.backoff.next())
+			l.wait(ctx, nil, max(l.backoff.next(), asked(err)))
 		default:
 			l.succeed()
 			if !more {

@@ -74,6 +74,9 @@ func (s *shared) check() (err error) {
 	if s.name, err = cacheName(s.dsn, s.table); err != nil {
 		return err
 	}
+	if _, err := postgres.New(postgres.Options{DSN: s.dsn, Table: s.table}); err != nil { // it connects to nothing
+		return err
+	}
 	if s.token == "" && !configs.Loopback(s.listen) {
 		return fmt.Errorf("--listen %s: other machines can connect to it, so that a token is needed: set $%s or --token", s.listen, tokenVariable)
 	}

@@ -171,7 +171,7 @@ func TestDashboardRefused(t *testing.T) {
 		"bad DSN":   {[]string{"--dsn", "postgres://reader:sesame@[/x"}, 2, "postgres://"},
 		"no token":  {[]string{"--dsn", dsn, "--listen", ":0"}, 2, "CTLIVE_ADMIN_TOKEN"},
 		"no server": {[]string{"--dsn", dsn}, 1, "Is PostgreSQL running there"},
-		"no table":  {[]string{"--dsn", dsn, "--table", "a b"}, 1, `"a b"`},
+		"no table":  {[]string{"--dsn", dsn, "--table", "a b"}, 2, `"a b"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ctlive(t, nil, append([]string{"dashboard", "--data", t.TempDir()}, test.args...)...)

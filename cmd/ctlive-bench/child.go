@@ -5,13 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -129,47 +126,8 @@ func readyAt(log []byte) addresses {
 	return addresses{}
 }
 
-// tick is the unit of CPU times in /proc: USER_HZ, which is 100 on all of Go's platforms.
-const tick = time.Second / 100
-
-// cpu returns the CPU time that the process has taken, in all its threads, in user and system mode.
-func (c *child) cpu() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseStat(string(stat))
-}
-
-// parseStat returns the sum of utime and stime in a line of /proc/PID/stat (proc_pid_stat(5)).
-func parseStat(stat string) (time.Duration, error) {
-	// The second field is the program's name in parentheses, and may hold anything.
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	const user, system = 14 - 3, 15 - 3
-	if len(fields) <= system {
-		return 0, fmt.Errorf("unknown form of /proc/PID/stat: %.100q", stat)
-	}
-	u, err := strconv.ParseInt(fields[user], 10, 64)
-	s, err2 := strconv.ParseInt(fields[system], 10, 64)
-	return time.Duration(u+s) * tick, errors.Join(err, err2)
-}
+// cpu returns the CPU time that the process has taken.
+func (c *child) cpu() (time.Duration, error) { return family{c.cmd.Process.Pid}.cpu() }
 
 // peak returns the most memory that the process has had resident so far, in bytes.
-func (c *child) peak() (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	return parsePeak(string(status))
-}
-
-// parsePeak returns VmHWM out of /proc/PID/status (proc_pid_status(5)), in bytes.
-func parsePeak(status string) (int64, error) {
-	_, rest, _ := strings.Cut(status, "\nVmHWM:")
-	text, _, found := strings.Cut(rest, "kB")
-	if !found {
-		return 0, errors.New("no VmHWM in /proc/PID/status")
-	}
-	kilobytes, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-	return kilobytes << 10, err
-}
+func (c *child) peak() (int64, error) { return family{c.cmd.Process.Pid}.peak() }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,4 +89,15 @@ func (f family) forgetPeak() error {
 		}
 	}
 	return nil
+}
+
+// parsePeak returns VmHWM out of /proc/PID/status (proc_pid_status(5)), in bytes.
+func parsePeak(status string) (int64, error) {
+	_, rest, _ := strings.Cut(status, "\nVmHWM:")
+	text, _, found := strings.Cut(rest, "kB")
+	if !found {
+		return 0, errors.New("no VmHWM in /proc/PID/status")
+	}
+	kilobytes, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	return kilobytes << 10, err
 }

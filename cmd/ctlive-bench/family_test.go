@@ -84,3 +84,12 @@ func TestParseParent(t *testing.T) {
 		})
 	}
 }
+
+func TestParsePeak(t *testing.T) {
+	if got, err := parsePeak("Name:\tctlive\nVmPeak:\t 1230000 kB\nVmHWM:\t   43008 kB\nVmRSS:\t   40000 kB\n"); err != nil || got != 42<<20 {
+		t.Errorf("got %d, %v", got, err)
+	}
+	if _, err := parsePeak("Name:\tkthreadd\n"); err == nil {
+		t.Error("no error without VmHWM")
+	}
+}

@@ -43,6 +43,10 @@ type pages struct {
 	log *slog.Logger
 	now func() time.Time
 
+	// writing is held from taking counts to their commit, or to giving them back: while another one has
+	// some of a minute, the minute is not over.
+	writing sync.Mutex
+
 	mu     sync.Mutex
 	counts map[pageMinute]int64 // not written yet
 	minute int64                // the last one counted in: a clock that is set back changes none that is over
@@ -91,6 +95,8 @@ func (p *pages) keep(ctx context.Context, each time.Duration) {
 
 // flush writes what was counted and returns the last minute that nothing will be added to.
 func (p *pages) flush(now time.Time) (over int64, err error) {
+	p.writing.Lock()
+	defer p.writing.Unlock()
 	p.mu.Lock()
 	p.minute = max(p.minute, now.Unix()/60)
 	over = p.minute - 1

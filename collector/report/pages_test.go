@@ -3,6 +3,7 @@ package report
 import (
 	"log/slog"
 	"math"
+	"sync"
 	"testing"
 	"time"
 )
@@ -45,4 +46,37 @@ func TestStretches(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A minute is over when all that was counted in it is written, whoever writes it.
+func TestMinuteThatIsBeingWritten(t *testing.T) {
+	now := time.Unix(100*60, 0)
+	p, err := openPages(t.TempDir(), slog.New(slog.DiscardHandler), func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	p.add(outcome{"a.test", "injected", ""})
+	if _, err := p.flush(now); err != nil {
+		t.Fatal(err)
+	}
+	p.add(outcome{"a.test", "injected", ""})
+	now = now.Add(time.Minute)
+	busy, err := p.db.write.Conn(t.Context()) // the only one
+	if err != nil {
+		t.Fatal(err)
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() { p.flush(now) })
+	for taken := false; !taken; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		taken = len(p.counts) == 0
+		p.mu.Unlock()
+	}
+	time.AfterFunc(50*time.Millisecond, func() { busy.Close() })
+	counts, settled, err := p.PageCounts(t.Context(), 0)
+	if err != nil || settled < 100 || len(counts) != 1 || counts[0].N != 2 {
+		t.Errorf("settled to %d: %v, %v; want 2 pages", settled, counts, err)
+	}
+	writer.Wait()
 }

@@ -146,7 +146,7 @@ func (r *Report) Page(site, result, reason string) {
 }
 
 // OwnPages returns the counts of pages that came through [Report.Page], those of the first minutes
-// after one: of minutes that are over, to which nothing is added any more, and of 500 at most.
+// after one: of minutes that are over, to which nothing is added any more, and some 1,000 at most.
 func (r *Report) OwnPages(ctx context.Context, after int64) ([]PageCount, error) {
 	if r.own == nil {
 		return nil, nil

@@ -86,7 +86,7 @@ func (s *shared) check() (err error) {
 // serve serves until ctx ends.
 func (s *shared) serve(ctx context.Context, log *slog.Logger) error {
 	slog.SetDefault(log)
-	events, err := postgres.Open(ctx, s.dsn, s.table)
+	events, err := postgres.Open(ctx, postgres.Options{DSN: s.dsn, Table: s.table, Logger: log})
 	if err != nil {
 		return hinted(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -71,39 +70,29 @@ func (d *eventsDatabase) do(t *testing.T, what string) {
 	}
 }
 
-// startEdges starts the dashboard of all edges, as soon as the first of them has sent anything, and
-// returns where it is.
+// startEdges starts the dashboard of all edges and returns where it is.
 func startEdges(t *testing.T, dsn string, flags ...string) (admin string) {
 	t.Helper()
-	log := &lockedBuffer{}
-	for range 100 {
-		c := exec.Command(binary, append([]string{"dashboard", "--dsn", dsn, "--listen", "127.0.0.1:0", "--data", t.TempDir()}, flags...)...)
-		stderr, err := c.StderrPipe()
-		if err == nil {
-			err = c.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		ended := true
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			log.Write(append(lines.Bytes(), '\n'))
-			var line struct{ Msg, Admin string }
-			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-				admin, ended = "http://"+line.Admin, false
-				break
-			}
-		}
-		if !ended {
-			go io.Copy(log, stderr)
-			t.Cleanup(func() {
-				c.Process.Kill()
-				c.Wait()
-			})
-			return admin
-		}
+	c := exec.Command(binary, append([]string{"dashboard", "--dsn", dsn, "--listen", "127.0.0.1:0", "--data", t.TempDir()}, flags...)...)
+	stderr, err := c.StderrPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Kill()
 		c.Wait()
-		time.Sleep(100 * time.Millisecond)
+	})
+	log := &lockedBuffer{}
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		log.Write(append(lines.Bytes(), '\n'))
+		var line struct{ Msg, Admin string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
+			go io.Copy(log, stderr)
+			return "http://" + line.Admin
+		}
 	}
 	t.Fatalf("the dashboard does not start:\n%s", log)
 	return ""
@@ -171,7 +160,7 @@ func TestDashboardRefused(t *testing.T) {
 		"bad DSN":   {[]string{"--dsn", "postgres://reader:sesame@[/x"}, 2, "postgres://"},
 		"no token":  {[]string{"--dsn", dsn, "--listen", ":0"}, 2, "CTLIVE_ADMIN_TOKEN"},
 		"no server": {[]string{"--dsn", dsn}, 1, "Is PostgreSQL running there"},
-		"no table":  {[]string{"--dsn", dsn, "--table", "a b"}, 2, `"a b"`},
+		"bad table": {[]string{"--dsn", dsn, "--table", "a b"}, 2, `"a b"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ctlive(t, nil, append([]string{"dashboard", "--data", t.TempDir()}, test.args...)...)

@@ -1,11 +1,14 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,22 +33,25 @@ const (
 type Events struct {
 	pool   *pgxpool.Pool
 	tables tables
+	log    *slog.Logger
 	done   chan struct{}
 	close  func()
+	found  atomic.Bool // the tables, and that we understand them
+	missed bool        // when we opened
 
 	mu     sync.Mutex
 	last   int64 // row of the newest event, as of looked
 	looked time.Time
 }
 
-// Open connects to a database whose tables a [Sink] has made; without them, or with those of another
-// version, it fails. The caller closes it.
-func Open(ctx context.Context, dsn, table string) (*Events, error) {
-	t, err := tablesOf(table)
+// Open connects to a database. Until a [Sink] has made the tables there they read as empty, which the
+// log is told; with those of another version it fails. The caller closes it.
+func Open(ctx context.Context, o Options) (*Events, error) {
+	t, err := tablesOf(o.Table)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := pgxpool.ParseConfig(o.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", dsnError(err))
 	}
@@ -54,24 +60,35 @@ func Open(ctx context.Context, dsn, table string) (*Events, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	e := &Events{pool: pool, tables: t, done: make(chan struct{})}
+	e := &Events{pool: pool, tables: t, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), done: make(chan struct{})}
 	e.close = sync.OnceFunc(func() { close(e.done); pool.Close() })
-	if err := e.check(ctx); err != nil {
+	there, err := e.find(ctx)
+	if err != nil {
 		e.Close()
 		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	if e.missed = !there; e.missed {
+		e.log.Warn("PostgreSQL has no such table yet: an edge makes it when it first forwards an event, until then there are none", "table", o.Table)
 	}
 	return e, nil
 }
 
-func (e *Events) check(ctx context.Context) error {
+// find reports whether the tables are there. The error is [ErrLayout] if they are not ours to read.
+func (e *Events) find(ctx context.Context) (bool, error) {
+	if e.found.Load() {
+		return true, nil
+	}
 	there, err := e.tables.exist(ctx, e.pool)
-	if err == nil && !there {
-		err = fmt.Errorf("%w: the database has no table %s; a proxy makes it when it first forwards an event", ErrLayout, e.tables.named("_layout"))
+	if err != nil || !there {
+		return false, err
 	}
-	if err == nil {
-		_, err = e.tables.store(ctx, e.pool)
+	if _, err := e.tables.store(ctx, e.pool); err != nil {
+		return false, err
 	}
-	return err
+	if !e.found.Swap(true) && e.missed {
+		e.log.Info("PostgreSQL has the table", "table", e.tables.named(""))
+	}
+	return true, nil
 }
 
 // Close ends the connections, and those who follow. Closing twice does no harm.
@@ -83,13 +100,13 @@ func (e *Events) Done() <-chan struct{} { return e.done }
 // Landed returns nil: the database tells nobody of a commit.
 func (e *Events) Landed() <-chan struct{} { return nil }
 
-// collect returns the rows of a SELECT, of at most timeout.
+// collect returns the rows of a SELECT, of at most timeout. Without the tables there are none.
 func collect[T any](ctx context.Context, e *Events, timeout time.Duration, scan pgx.RowToFunc[T], text string, args ...any) ([]T, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	rows, err := e.pool.Query(ctx, e.tables.sql(text), args...)
-	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+	rows, err := e.query(ctx, text, args...)
+	if rows == nil || err != nil {
+		return nil, err
 	}
 	all, err := pgx.CollectRows(rows, scan)
 	if err != nil {
@@ -98,10 +115,22 @@ func collect[T any](ctx context.Context, e *Events, timeout time.Duration, scan 
 	return all, nil
 }
 
-// one returns the only row of a SELECT of one column.
-func one[T any](ctx context.Context, e *Events, timeout time.Duration, text string, args ...any) (value T, err error) {
-	all, err := collect(ctx, e, timeout, pgx.RowTo[T], text, args...)
+// query begins a SELECT; without the tables it returns nil.
+func (e *Events) query(ctx context.Context, text string, args ...any) (rows pgx.Rows, err error) {
+	there, err := e.find(ctx)
+	if err == nil && there {
+		rows, err = e.pool.Query(ctx, e.tables.sql(text), args...)
+	}
 	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	return rows, nil
+}
+
+// one returns the only row of a SELECT; without the tables it is a zero one.
+func one[T any](ctx context.Context, e *Events, scan pgx.RowToFunc[T], text string, args ...any) (value T, err error) {
+	all, err := collect(ctx, e, lookTimeout, scan, text, args...)
+	if err != nil || len(all) == 0 {
 		return value, err
 	}
 	return all[0], nil
@@ -218,7 +247,7 @@ func (e *Events) behind(ctx context.Context, f collector.Filter, after int64, li
 
 // LastRow returns the row of the event that was stored last, 0 if there is none.
 func (e *Events) LastRow(ctx context.Context) (int64, error) {
-	last, err := one[int64](ctx, e, lookTimeout, `SELECT coalesce((SELECT max(row) FROM {events}), 0)`)
+	last, err := one(ctx, e, pgx.RowTo[int64], `SELECT coalesce((SELECT max(row) FROM {events}), 0)`)
 	if err != nil {
 		return 0, err
 	}

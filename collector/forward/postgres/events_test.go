@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -246,6 +248,58 @@ func TestOldestMinute(t *testing.T) {
 	send(t, s, someEvents("e", 2))
 	if m, err := e.OldestMinute(t.Context()); m != 1795348800/60 || err != nil {
 		t.Errorf("got %d, %v", m, err)
+	}
+}
+
+// A database without tables has no events, and says so once; when a sink makes them, they are read.
+func TestBeforeTheFirstEvent(t *testing.T) {
+	dsn := server(t).Database(t)
+	var told bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&told, nil))
+	e, err := Open(t.Context(), Options{DSN: dsn, Table: testTable, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	figures, err := report.OpenSource(filepath.Join(t.TempDir(), "report.db"), e, e, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(what string, want int) {
+		t.Helper()
+		last, err := e.LastRow(t.Context())
+		events, err2 := e.After(t.Context(), 0, 10)
+		stats, err3 := e.Stats(t.Context(), collector.Filter{})
+		minute, err4 := e.OldestMinute(t.Context())
+		counts, _, err5 := e.PageCounts(t.Context(), 0)
+		losses, err6 := e.PageLosses(t.Context(), time.Unix(0, 0))
+		if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if int(last) != want || len(events) != want || len(stats.Counts) != min(want, 1) || (minute > 0) != (want > 0) || len(counts)+len(losses) > 0 {
+			t.Errorf("%s: last row %d, %d events, %v, minute %d, %v, %v", what, last, len(events), stats.Counts, minute, counts, losses)
+		}
+		if err := e.Each(t.Context(), 0, 10, func(*report.Event) error { want--; return nil }); err != nil || want != 0 {
+			t.Errorf("%s: %d more events, %v", what, want, err)
+		}
+	}
+	look("no tables", 0)
+	figures.Start(t.Context())
+	q := report.Query{Since: noon.AddDate(-1, 0, 0), Until: noon.AddDate(1, 0, 0)}
+	if f, err := figures.Query(t.Context(), q); err != nil || f.Funnel[1].Views != 0 {
+		t.Errorf("no tables: %+v, %v", f, err)
+	}
+	send(t, openSink(t, dsn), someEvents("e", 2))
+	look("two events", 2)
+	await := time.Now().Add(time.Minute)
+	for f := new(report.Figures); f.Funnel == nil || f.Funnel[1].Views != 1; time.Sleep(50 * time.Millisecond) {
+		if f, err = figures.Query(t.Context(), q); err != nil || time.Now().After(await) {
+			t.Fatalf("two events: %+v, %v", f, err)
+		}
+	}
+	figures.Close()
+	if text := told.String(); strings.Count(text, "no such table yet") != 1 || strings.Count(text, "has the table") != 1 || strings.Contains(text, "ERROR") {
+		t.Error(text)
 	}
 }
 

@@ -13,9 +13,12 @@ import (
 
 // It needs a server, so that it is compiled and not run.
 func Example() {
-	const dsn = "postgres://ctlive@db.example.com/stats?sslmode=verify-full" // the password is in PGPASSWORD
+	where := postgres.Options{
+		DSN:   "postgres://ctlive@db.example.com/stats?sslmode=verify-full", // the password is in PGPASSWORD
+		Table: "ctlive_events", Logger: slog.Default(),
+	}
 	ctx := context.Background()
-	sink, err := postgres.New(postgres.Options{DSN: dsn, Table: "ctlive_events", Logger: slog.Default()})
+	sink, err := postgres.New(where)
 	if err != nil {
 		panic(err)
 	}
@@ -25,7 +28,7 @@ func Example() {
 		panic(err)
 	}
 
-	events, err := postgres.Open(ctx, dsn, "ctlive_events")
+	events, err := postgres.Open(ctx, where)
 	if err != nil {
 		panic(err)
 	}

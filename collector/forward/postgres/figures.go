@@ -15,15 +15,11 @@ const pageCounts = 10_000
 
 // Head returns what the store looks like at its ends.
 func (e *Events) Head(ctx context.Context) (report.Head, error) {
-	heads, err := collect(ctx, e, lookTimeout, func(rows pgx.CollectableRow) (h report.Head, err error) {
+	return one(ctx, e, func(rows pgx.CollectableRow) (h report.Head, err error) {
 		err = rows.Scan(&h.Oldest, &h.Last, &h.Erased, &h.Store)
 		return h, err
 	}, `SELECT coalesce((SELECT min(row) FROM {events}), 0), coalesce((SELECT max(row) FROM {events}), 0),
 		coalesce((SELECT max(row) FROM {erased}), 0), (SELECT store FROM {layout})`)
-	if err != nil {
-		return report.Head{}, err
-	}
-	return heads[0], nil
 }
 
 // Each calls f with the first limit events behind a row, or as many as there are, in the order of
@@ -31,11 +27,11 @@ func (e *Events) Head(ctx context.Context) (report.Head, error) {
 func (e *Events) Each(ctx context.Context, after int64, limit int, f func(*report.Event) error) error {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
-	rows, err := e.pool.Query(ctx, e.tables.sql(`SELECT e.row, e.site, e.at, e.type, e.page, e.url, e.chat_id, array_to_string(e.flags, ' '),
+	rows, err := e.query(ctx, `SELECT e.row, e.site, e.at, e.type, e.page, e.url, e.chat_id, array_to_string(e.flags, ' '),
 		CASE e.type WHEN 'WidgetClicked' THEN e.object ELSE '' END, e.refused, e.dropped
-		FROM {events} e WHERE e.row > $1 ORDER BY e.row LIMIT $2`), after, limit)
-	if err != nil {
-		return fmt.Errorf("read events: %w", err)
+		FROM {events} e WHERE e.row > $1 ORDER BY e.row LIMIT $2`, after, limit)
+	if rows == nil || err != nil {
+		return err
 	}
 	defer rows.Close()
 	var ev report.Event
@@ -77,11 +73,8 @@ func (e *Events) Losses(context.Context, string, int64, int64) ([]report.Loss, e
 // OldestMinute returns the minute since 1970 in which the oldest event was received, 0 if there is
 // none.
 func (e *Events) OldestMinute(ctx context.Context) (int64, error) {
-	all, err := collect(ctx, e, lookTimeout, pgx.RowTo[time.Time], `SELECT e.received_at FROM {events} e ORDER BY e.row LIMIT 1`)
-	if err != nil || len(all) == 0 {
-		return 0, err
-	}
-	return all[0].Unix() / 60, nil
+	oldest, err := one(ctx, e, pgx.RowTo[instant], `SELECT e.received_at FROM {events} e ORDER BY e.row LIMIT 1`)
+	return int64(oldest) / 60_000, err
 }
 
 // PageCounts returns what became known of pages behind a position, which is the number of such a

@@ -59,7 +59,7 @@ func openSink(t testing.TB, dsn string) *Sink {
 
 func openEvents(t testing.TB, dsn string) *Events {
 	t.Helper()
-	e, err := Open(t.Context(), dsn, testTable)
+	e, err := Open(t.Context(), Options{DSN: dsn, Table: testTable})
 	if err != nil {
 		t.Fatal(err)
 	}

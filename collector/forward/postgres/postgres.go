@@ -56,7 +56,7 @@ const (
 // errDSN tells nothing of the DSN: it may hold a password where none is looked for.
 var errDSN = errors.New("the DSN is not understood: write postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full")
 
-// Options says where events go.
+// Options says where events are.
 type Options struct {
 	DSN    string       // a URL or key=value pairs, as for psql; several hosts are tried in turn
 	Table  string       // of events: NAME or SCHEMA.NAME

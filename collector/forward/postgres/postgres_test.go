@@ -330,7 +330,7 @@ func TestTablesInASchema(t *testing.T) {
 		})
 	}
 	edges.Wait()
-	e, err := Open(t.Context(), dsn, name)
+	e, err := Open(t.Context(), Options{DSN: dsn, Table: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,9 +343,6 @@ func TestTablesInASchema(t *testing.T) {
 func TestLayout(t *testing.T) {
 	srv := server(t)
 	dsn := srv.Database(t)
-	if _, err := Open(t.Context(), dsn, testTable); !errors.Is(err, ErrLayout) {
-		t.Errorf("without tables: %v", err)
-	}
 	s := openSink(t, dsn)
 	send(t, s, someEvents("e", 1))
 	store := headOf(t, openEvents(t, dsn)).Store
@@ -355,7 +352,7 @@ func TestLayout(t *testing.T) {
 		if err := s.Send(t.Context(), someEvents("e", 1)); !errors.Is(err, ErrLayout) {
 			t.Errorf("%s: %v", change, err)
 		}
-		if _, err := Open(t.Context(), dsn, testTable); !errors.Is(err, ErrLayout) {
+		if _, err := Open(t.Context(), Options{DSN: dsn, Table: testTable}); !errors.Is(err, ErrLayout) {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
@@ -437,7 +434,7 @@ func TestErrorsTellNoPassword(t *testing.T) {
 			err = s.Send(t.Context(), someEvents("e", 1))
 		}
 		all = append(all, err)
-		_, err = Open(t.Context(), dsn, testTable)
+		_, err = Open(t.Context(), Options{DSN: dsn, Table: testTable})
 		all = append(all, err)
 	}
 	for i, err := range all {

@@ -66,7 +66,7 @@ func newBoth(t *testing.T, server *pgtest.Server) *both {
 	t.Cleanup(func() { b.sink.Close() })
 	b.put("a.test", "Mozilla/5.0", `{"v":1,"page":"p","events":[{"id":"first","type":"Loaded","object":{}}]}`)
 	b.send() // makes the tables
-	events, err := postgres.Open(t.Context(), dsn, "ctlive_events")
+	events, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: "ctlive_events"})
 	must()
 	t.Cleanup(func() { events.Close() })
 	b.own, err = report.Open(b.dir, b.store, log)

@@ -50,14 +50,15 @@ type Erased struct {
 // their events, page views of which no event is left, and quarantined input that contains the id.
 // The bytes are overwritten in the file and gone from the log when it returns without an error;
 // other events of the same page that carry no such id stay. It notes the erasure in the table
-// erased, with the id as it was stored, for those who hold copies.
+// erased, with the id as it was stored, for those who hold copies. After an error, or when it was
+// killed, it is to be called again, and misses nothing for that.
 func Erase(ctx context.Context, dir string, who Subject) (Erased, error) {
 	e, err := openEraser(ctx, dir, who)
 	if err != nil {
 		return Erased{}, fmt.Errorf("erase: %w", err)
 	}
 	defer e.close()
-	for _, step := range []func() error{e.findChats, e.events, e.views, e.rejects, e.note, e.emptyLog} {
+	for _, step := range e.steps() {
 		if err := step(); err != nil {
 			return e.done, fmt.Errorf("erase: %w", err)
 		}
@@ -75,10 +76,17 @@ type eraser struct {
 	lock  *os.File
 	db    *sql.DB
 	chats []string       // chats of the subject
+	own   []int64        // rows of events that have one of the ids: they tell of the chats
 	used  map[int64]bool // views of erased events
 	bare  bool           // the id itself was found, not a pseudonym
 	last  int64          // row up to which the events have been looked at
 	done  Erased
+}
+
+// steps are taken one after the other. What tells the next attempt whose chats these are, and that the
+// id itself is in the store, goes with the note: an attempt that ended before it leaves that to find.
+func (e *eraser) steps() []func() error {
+	return []func() error{e.findChats, e.rejects, e.events, e.ownEvents, e.views, e.emptyLog}
 }
 
 func openEraser(ctx context.Context, dir string, who Subject) (*eraser, error) {
@@ -166,7 +174,8 @@ type eventOf struct {
 	chat, user, object, extra string
 }
 
-// events erases events until it has come to the last one, those included that come meanwhile.
+// events finds events until it has come to the last one, those included that come meanwhile, and
+// erases other people's.
 func (e *eraser) events() error {
 	var quoted []string // as they stand in an object, which is JSON in its shortest form
 	for _, id := range e.ids {
@@ -188,18 +197,28 @@ func (e *eraser) events() error {
 			return err
 		}
 		e.last = page[len(page)-1].row
-		page = slices.DeleteFunc(page, func(r eventOf) bool { return !e.of(r) })
-		if err := e.deleteEvents(page); err != nil {
+		var others []int64
+		for _, r := range page {
+			switch {
+			case e.tells(r):
+				e.own = append(e.own, r.row)
+			case r.chat != "" && slices.Contains(e.chats, r.chat):
+				others = append(others, r.row)
+			default:
+				continue
+			}
+			e.used[r.view] = true
+		}
+		if err := e.deleteEvents(e.db, others); err != nil {
 			return err
 		}
 	}
 }
 
-// of reports whether r is the subject's.
-func (e *eraser) of(r eventOf) bool {
+// tells reports whether r has one of the ids where it can be the subject's.
+func (e *eraser) tells(r eventOf) bool {
 	e.bare = e.bare || r.user == e.ids[0]
-	return e.who.User != "" && slices.Contains(e.ids, r.user) || r.chat != "" && slices.Contains(e.chats, r.chat) ||
-		e.mentions(r.object) || e.mentions(r.extra)
+	return e.who.User != "" && slices.Contains(e.ids, r.user) || e.mentions(r.object) || e.mentions(r.extra)
 }
 
 // mentions reports whether text, a JSON value, has one of the ids where it can be the subject's.
@@ -217,23 +236,41 @@ func (e *eraser) mentions(text string) bool {
 	return found
 }
 
-func (e *eraser) deleteEvents(page []eventOf) error {
-	if len(page) == 0 {
-		return nil
+// ownEvents erases the events that have one of the ids, and notes the erasure with the last of them.
+func (e *eraser) ownEvents() error {
+	for len(e.own) > erasePage {
+		if err := e.deleteEvents(e.db, e.own[:erasePage]); err != nil {
+			return err
+		}
+		e.own = e.own[erasePage:]
 	}
-	rows := make([]int64, len(page))
-	for i, r := range page {
-		rows[i] = r.row
-		e.used[r.view] = true
+	tx, err := e.db.BeginTx(e.ctx, nil)
+	if err != nil {
+		return err
 	}
-	n, err := e.deleteRows("events", "row", rows)
+	defer tx.Rollback()
+	if err := errors.Join(e.deleteEvents(tx, e.own), e.note(tx)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// execer is a database or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+}
+
+func (e *eraser) deleteEvents(db execer, rows []int64) error {
+	n, err := e.deleteRows(db, "events", rows)
 	e.done.Events += n
 	return err
 }
 
-// deleteRows deletes the rows of table that key numbers so.
-func (e *eraser) deleteRows(table, key string, rows []int64) (int64, error) {
-	res, err := e.db.ExecContext(e.ctx, `DELETE FROM `+table+` WHERE `+key+` IN (SELECT value FROM json_each(?))`, list(rows))
+func (e *eraser) deleteRows(db execer, table string, rows []int64) (int64, error) {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	res, err := db.ExecContext(e.ctx, `DELETE FROM `+table+` WHERE row IN (SELECT value FROM json_each(?))`, list(rows))
 	if err != nil {
 		return 0, err
 	}
@@ -309,10 +346,7 @@ func (e *eraser) rejects() error {
 				rows = append(rows, r.row)
 			}
 		}
-		if len(rows) == 0 {
-			continue
-		}
-		n, err := e.deleteRows("quarantine", "row", rows)
+		n, err := e.deleteRows(e.db, "quarantine", rows)
 		if e.done.Rejects += n; err != nil {
 			return err
 		}
@@ -384,13 +418,13 @@ func unescaped(b []byte) []byte {
 }
 
 // note tells those who hold copies.
-func (e *eraser) note() error {
+func (e *eraser) note(db execer) error {
 	ids := e.ids
 	if len(ids) > 1 && !e.bare {
 		ids = ids[1:] // where pseudonyms are stored, the id itself is not
 	}
 	for _, id := range ids {
-		if _, err := e.db.ExecContext(e.ctx, `INSERT INTO erased (kind, id, at) VALUES (?, ?, ?)`, e.who.kind(), id, time.Now().UnixMilli()); err != nil {
+		if _, err := db.ExecContext(e.ctx, `INSERT INTO erased (kind, id, at) VALUES (?, ?, ?)`, e.who.kind(), id, time.Now().UnixMilli()); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,5 +165,48 @@ func TestErasePseudonym(t *testing.T) {
 	}
 	if n := grep(t, dir, pseudonymPrefix); n == 0 {
 		t.Error("nobody who holds a copy learns what to erase")
+	}
+}
+
+// TestEraseAgain: an attempt that was killed after any step leaves to the next one all that it needs to
+// find the chats, and to tell those who hold copies of the id.
+func TestEraseAgain(t *testing.T) {
+	const who = "person-4711"
+	for done := range (*eraser)(nil).steps() {
+		t.Run(fmt.Sprint(done, " steps"), func(t *testing.T) {
+			dir := t.TempDir()
+			s := openStore(t, dir)
+			keys := OpenKeys(dir, slog.New(slog.DiscardHandler))
+			defer keys.Close()
+			keys.pseudonyms.today(dayOf(millis(keys.now()))) // of which some might be stored as well
+			h := New(s, Options{Keys: keys}).Handler(testSite)
+			sendText(t, h, batchOf(`{"id":"a","type":"ChatStarted","object":{"chatID":"c","userID":"`+who+`"}}`,
+				`{"id":"b","type":"ChatOnline","object":{"chatID":"c","users":["agent"]}}`,
+				`{"id":"k","type":"Loaded","object":{"userID":"other"}}`))
+			e, err := openEraser(t.Context(), dir, Subject{User: who})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, step := range e.steps()[:done] {
+				if err := step(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e.close()
+			sendText(t, h, batchOf(`{"id":"d","type":"ChatFinished","object":{"chatID":"c"}}`))
+			if done > 3 { // what comes behind the note says itself whose chat it is
+				sendText(t, h, batchOf(`{"id":"e","type":"ChatFinished","object":{"chatID":"c","userID":"`+who+`"}}`))
+			}
+			if _, err := Erase(t.Context(), dir, Subject{User: who}); err != nil {
+				t.Fatal(err)
+			}
+			if got := ids(allEvents(t, s)); len(got) != 1 || got[0] != "k" {
+				t.Errorf("left %q", got)
+			}
+			notes, err := s.Erasures(t.Context(), 0, 10)
+			if err != nil || !slices.ContainsFunc(notes, func(n Erasure) bool { return n.ID == who }) {
+				t.Errorf("noted %+v, %v", notes, err)
+			}
+		})
 	}
 }

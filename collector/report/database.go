@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -38,14 +39,15 @@ CREATE TABLE views (key BLOB PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT R
 CREATE TABLE chats (key BLOB PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID; -- key: a digest, no id
 `
 
-// layout is what is in a database. One of another version is dropped.
+// layout is what is in a database.
 type layout struct {
 	version int
 	schema  string
 	load    func(*database) error // reads what its owner needs to know
+	only    bool                  // what is in it is nowhere else
 }
 
-var figuresLayout = layout{figuresVersion, figuresSchema, func(db *database) (err error) {
+var figuresLayout = layout{version: figuresVersion, schema: figuresSchema, load: func(db *database) (err error) {
 	db.at, err = readProgress(context.Background(), db.write)
 	return err
 }}
@@ -72,18 +74,33 @@ type database struct {
 	dictionary
 }
 
-// openOrDrop opens the database at path. If it is damaged or of another version it is deleted and
-// begun anew.
+// openOrDrop opens the database at path. If it is damaged or of another version it is deleted, or,
+// where it is the only one of its kind, set aside, and begun anew.
 func openOrDrop(path string, l layout, log *slog.Logger) (*database, error) {
 	db, err := openDatabase(path, l)
 	if !damaged(err) && !errors.Is(err, errVersion) {
 		return db, err
 	}
-	log.Warn("database begun anew", "file", path, "err", err)
-	if err := removeDatabase(path); err != nil {
+	drop, what := removeDatabase, "database begun anew"
+	if l.only {
+		drop, what = setAside, "database set aside and begun anew"
+	}
+	log.Warn(what, "file", path, "err", err)
+	if err := drop(path); err != nil {
 		return nil, err
 	}
 	return openDatabase(path, l)
+}
+
+// setAside renames the database at path, which nobody has open.
+func setAside(path string) error {
+	aside := path + ".aside-" + time.Now().UTC().Format("20060102T150405.000Z")
+	for _, suffix := range []string{"-wal", ""} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return removeDatabase(path)
 }
 
 func openDatabase(path string, l layout) (*database, error) {
@@ -189,13 +206,14 @@ func removeDatabase(path string) error {
 	return nil
 }
 
-// damaged reports whether err means that a database of ours is at fault.
+// damaged reports whether err means that the database it comes from is at fault: one of figures, or
+// one that is being opened.
 func damaged(err error) bool {
 	if errors.Is(err, errDamaged) {
 		return true
 	}
 	cause, ok := errors.AsType[*sqlite.Error](err)
-	if !ok || errors.Is(err, errSource) {
+	if !ok || errors.Is(err, errSource) || errors.Is(err, errPages) {
 		return false
 	}
 	switch cause.Code() & 0xff { // without the extension

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"path/filepath"
@@ -26,6 +27,12 @@ CREATE TABLE pages (
 	PRIMARY KEY (minute, outcome)
 ) STRICT, WITHOUT ROWID;
 `
+
+// errPages says that the counts of pages could not be read or written. It is not the figures' fault.
+var errPages = errors.New("counts of pages")
+
+// pagesCheck is how long the look over the whole file may take at the start.
+const pagesCheck = time.Second
 
 // outcome is what the injector did with a page.
 type outcome struct{ site, result, reason string }
@@ -56,13 +63,31 @@ type pages struct {
 func openPages(dir string, log *slog.Logger, now func() time.Time) (*pages, error) {
 	p := &pages{log: log, now: now, counts: map[pageMinute]int64{}}
 	var err error
-	p.db, err = openOrDrop(filepath.Join(dir, "pages.db"), layout{1, pagesSchema, func(db *database) error {
+	p.db, err = openOrDrop(filepath.Join(dir, "pages.db"), layout{version: 1, schema: pagesSchema, only: true, load: func(db *database) error {
+		if err := lookOver(db.read, pagesCheck); err != nil {
+			return err
+		}
 		if err := takeCarried(context.Background(), db.write, filepath.Join(dir, "ctlive.db")); err != nil {
 			log.Error("counts of pages: not taken from the backup", "err", err)
 		}
 		return db.read.QueryRow(`SELECT coalesce(max(minute), 0) FROM pages`).Scan(&p.minute)
 	}}, log)
 	return p, err
+}
+
+// lookOver looks at all of a database, for so long at most. It returns an error only if there is damage.
+func lookOver(db *sql.DB, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var verdict string
+	err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict)
+	if err == nil && verdict != "ok" {
+		err = fmt.Errorf("%w: %s", errDamaged, verdict)
+	}
+	if !damaged(err) {
+		return nil
+	}
+	return err
 }
 
 func (p *pages) close() error {
@@ -109,6 +134,7 @@ func (p *pages) flush(now time.Time) (over int64, err error) {
 	if err = p.write(counts); err == nil {
 		return over, nil
 	}
+	err = fmt.Errorf("%w: %w", errPages, err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k, n := range counts {
@@ -176,23 +202,32 @@ func (p *pages) over(ctx context.Context, after int64) ([]PageCount, error) {
 func (p *pages) stretch(ctx context.Context, minute int64, limit int) (end int64, err error) {
 	err = p.db.read.QueryRowContext(ctx, `SELECT minute FROM pages WHERE minute > ? ORDER BY minute LIMIT 1 OFFSET ?`,
 		minute, limit).Scan(&end)
-	if errors.Is(err, sql.ErrNoRows) {
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
 		return math.MaxInt64, nil
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", errPages, err)
 	}
-	return max(end-1, minute+1), err
+	return max(end-1, minute+1), nil
 }
 
 // between returns what is written of the minutes after one, up to another.
 func (p *pages) between(ctx context.Context, minute, end int64) ([]PageCount, error) {
-	return rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c PageCount, err error) {
+	counts, err := rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c PageCount, err error) {
 		err = rows.Scan(&c.Minute, &c.Site, &c.Result, &c.Reason, &c.N)
 		c.Position = c.Minute
 		return c, err
 	}, `SELECT minute, site, result, reason, n FROM pages JOIN outcomes ON id = outcome WHERE minute > ? AND minute <= ? ORDER BY minute`, minute, end)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errPages, err)
+	}
+	return counts, nil
 }
 
 // Forget implements [Pages].
 func (p *pages) Forget(ctx context.Context, minute int64) error {
-	_, err := p.db.write.ExecContext(ctx, `DELETE FROM pages WHERE minute < ?`, minute)
-	return err
+	if _, err := p.db.write.ExecContext(ctx, `DELETE FROM pages WHERE minute < ?`, minute); err != nil {
+		return fmt.Errorf("%w: %w", errPages, err)
+	}
+	return nil
 }

@@ -1,8 +1,13 @@
 package report
 
 import (
+	"bytes"
+	"errors"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -79,4 +84,61 @@ func TestMinuteThatIsBeingWritten(t *testing.T) {
 		t.Errorf("settled to %d: %v, %v; want 2 pages", settled, counts, err)
 	}
 	writer.Wait()
+}
+
+// Counts of pages are nowhere else: a damaged file of them is set aside and not deleted, and the figures,
+// which are sound, are not built again for it.
+func TestDamagedPages(t *testing.T) {
+	w := newWorld(t, noon)
+	w.tell("A", "Loaded - 0")
+	path := filepath.Join(w.dir, "pages.db")
+	counts := map[pageMinute]int64{}
+	for minute := range int64(5000) {
+		counts[pageMinute{outcome{"a.test", "injected", ""}, minuteOf(noon) - 6000 + minute}] = 1
+	}
+	if err := w.report.own.write(counts); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.report.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := slices.Clone(whole)
+	for at := 5 * 4096; at < len(torn)-4096; at += 4096 {
+		clear(torn[at : at+4096])
+	}
+	if err := os.WriteFile(path, torn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	aside, err := filepath.Glob(path + ".aside-*Z")
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("set aside: %q, %v", aside, err)
+	}
+	if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, torn) {
+		t.Errorf("not what was there: %d bytes, %v", len(kept), err)
+	}
+	w.report.Page("a.test", "injected", "")
+	if f := w.query(Query{Since: noon.Add(-time.Hour), Until: noon.Add(time.Hour)}); f.Funnel[0].Views != 1 {
+		t.Errorf("%d pages in the new file", f.Funnel[0].Views)
+	}
+
+	other := filepath.Join(t.TempDir(), "torn.db")
+	if err := os.WriteFile(other, torn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.report.own.db.read.Close()
+	if w.report.own.db.read, err = connect(other, 1, "mode=ro"); err != nil {
+		t.Fatal(err)
+	}
+	w.report.db.at.pages = 0
+	if _, err := w.report.update(t.Context()); !errors.Is(err, errPages) {
+		t.Errorf("a page that cannot be read: %v", err)
+	}
+	if w.report.db.at.row == 0 {
+		t.Error("the figures are dropped")
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"ctlive/collector/sqlite"
 )
 
 // Backup writes a copy of the store to file, as the store is at one moment, while others write to
@@ -27,7 +29,7 @@ func (s *Store) Backup(ctx context.Context, file string, also ...func(copy strin
 	if err != nil {
 		return 0, fmt.Errorf("back up: %w", err)
 	}
-	defer removeDatabase(part.Name())
+	defer sqlite.Remove(part.Name())
 	part.Close()
 	if _, err := query(ctx, s, scanNothing, `VACUUM INTO ?`, part.Name()); err != nil {
 		return 0, fmt.Errorf("back up to %s: %w", file, err)
@@ -53,7 +55,7 @@ func scanNothing(*sql.Rows) (struct{}, error) { return struct{}{}, nil }
 // has up to its last event. It may have more: something may have been deleted since. It returns how
 // many events it has.
 func (s *Store) compare(ctx context.Context, path string) (events int64, err error) {
-	db, err := sql.Open("sqlite", dataSource(path, "ro", "immutable=1"))
+	db, err := sql.Open("sqlite", sqlite.Source(path, "ro", "immutable=1"))
 	if err != nil {
 		return 0, err
 	}

@@ -5,23 +5,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"ctlive/collector/sqlite"
 )
 
 const (
-	storeFile   = "ctlive.db"
-	readers     = 4 // connections that read
-	busyTimeout = "busy_timeout(5000)"
-	checkTime   = 5 * time.Second // at most, for a look over the whole file
+	storeFile = "ctlive.db"
+	readers   = 4               // connections that read
+	checkTime = 5 * time.Second // at most, for a look over the whole file
 )
 
 // ErrNotDurable says that what is committed in the data folder would not survive a power cut.
@@ -91,12 +88,10 @@ func (db *database) close() {
 }
 
 func (db *database) openReader() error {
-	read, err := sql.Open("sqlite", dataSource(db.path, "ro"))
+	read, err := sqlite.Open(db.path, "ro", readers)
 	if err != nil {
 		return err
 	}
-	read.SetMaxOpenConns(readers)
-	read.SetMaxIdleConns(readers)
 	db.read = read
 	return read.Ping()
 }
@@ -136,29 +131,12 @@ func (db *database) suspected(err error) {
 }
 
 // damaged reports whether err means that the file, not the disk or a lock, is at fault.
-func damaged(err error) bool {
-	if errors.Is(err, errDamaged) {
-		return true
-	}
-	cause, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return false
-	}
-	switch cause.Code() & 0xff { // without the extension
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return true
-	}
-	return false
-}
+func damaged(err error) bool { return errors.Is(err, errDamaged) || sqlite.Damaged(err) }
 
 // worn reports whether err is one that the open connection may not get over, although a new one
 // could: the file has gone, or its file system was mounted anew.
 func worn(err error) bool {
-	cause, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return false
-	}
-	switch cause.Code() & 0xff {
+	switch sqlite.Code(err) {
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
 		return true
 	}
@@ -167,7 +145,7 @@ func worn(err error) bool {
 
 // writerSource names the database at path for the connection that writes it.
 func writerSource(path string) string {
-	return dataSource(path, "rwc",
+	return sqlite.Source(path, "rwc",
 		"_defensive=1",
 		"_pragma=journal_mode(WAL)",
 		"_pragma=synchronous(FULL)",
@@ -177,13 +155,6 @@ func writerSource(path string) string {
 		"_pragma=wal_autocheckpoint(4000)", // pages
 		"_pragma=cache_size(-32768)",       // KiB
 	)
-}
-
-// dataSource names the database at the absolute path for the driver.
-func dataSource(path, mode string, params ...string) string {
-	params = append(params, "mode="+mode, "_dqs=0", "_pragma="+busyTimeout, "_pragma=temp_store(MEMORY)", "_pragma=cell_size_check(1)")
-	u := url.URL{Scheme: "file", Path: path, RawQuery: strings.Join(params, "&")}
-	return u.String()
 }
 
 // dial connects to the database at path, to write it.
@@ -249,18 +220,14 @@ func olderThan(v string, major, minor, patch int) bool {
 	return a < major || a == major && (b < minor || b == minor && c < patch)
 }
 
-// create makes an empty store file, for the owner's eyes only. An existing file is not even opened:
-// closing it would drop the POSIX locks that this process may hold on it through SQLite.
+// create makes an empty store file, unless there is one.
 func create(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
+	made, err := sqlite.Create(path)
+	if err != nil || !made {
 		return err
 	}
 	dir := filepath.Dir(path)
-	return errors.Join(f.Close(), syncDir(dir), syncDir(filepath.Dir(dir)))
+	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
 }
 
 // syncDir makes the names in dir durable: without it a power cut could take the whole file.

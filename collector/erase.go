@@ -18,6 +18,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"ctlive/collector/sqlite"
 )
 
 const (
@@ -123,7 +125,7 @@ func openEraser(ctx context.Context, dir string, who Subject) (*eraser, error) {
 // addPseudonyms adds what the user id stands as in the store, for every site and each key in folder
 // that still lives. Of older days nobody can tell.
 func (e *eraser) addPseudonyms(folder string) error {
-	sites, err := queryRows(e.ctx, e.db, func(rows *sql.Rows) (site string, err error) {
+	sites, err := sqlite.Rows(e.ctx, e.db, func(rows *sql.Rows) (site string, err error) {
 		err = rows.Scan(&site)
 		return site, err
 	}, `SELECT name FROM sites`)
@@ -151,7 +153,7 @@ func (e *eraser) close() {
 func (e *eraser) findChats() (err error) {
 	e.chats = e.ids
 	if e.who.User != "" {
-		e.chats, err = queryRows(e.ctx, e.db, func(rows *sql.Rows) (chat string, err error) {
+		e.chats, err = sqlite.Rows(e.ctx, e.db, func(rows *sql.Rows) (chat string, err error) {
 			err = rows.Scan(&chat)
 			return chat, err
 		}, `SELECT DISTINCT chat_id FROM events WHERE user_id IN (SELECT value FROM json_each(?)) AND chat_id IS NOT NULL`, list(e.ids))
@@ -186,7 +188,7 @@ func (e *eraser) events() error {
 		quoted = append(quoted, string(text))
 	}
 	for {
-		page, err := queryRows(e.ctx, e.db, func(rows *sql.Rows) (r eventOf, err error) {
+		page, err := sqlite.Rows(e.ctx, e.db, func(rows *sql.Rows) (r eventOf, err error) {
 			err = rows.Scan(&r.row, &r.view, &r.chat, &r.user, &r.object, &r.extra)
 			return r, err
 		}, `SELECT row, view, coalesce(chat_id, ''), coalesce(user_id, ''), object, coalesce(extra, '') FROM events
@@ -284,7 +286,7 @@ func (e *eraser) views() error {
 		return nil
 	}
 	for after := int64(0); ; {
-		page, err := queryRows(e.ctx, e.db, scanRowView, `SELECT row, view FROM events WHERE row > ? ORDER BY row LIMIT ?`, after, 20*erasePage)
+		page, err := sqlite.Rows(e.ctx, e.db, scanRowView, `SELECT row, view FROM events WHERE row > ? ORDER BY row LIMIT ?`, after, 20*erasePage)
 		if err != nil {
 			return err
 		}
@@ -333,7 +335,7 @@ func (e *eraser) rejects() error {
 		raw      []byte
 	}
 	for after := int64(0); ; {
-		page, err := queryRows(e.ctx, e.db, func(rows *sql.Rows) (r raw, err error) {
+		page, err := sqlite.Rows(e.ctx, e.db, func(rows *sql.Rows) (r raw, err error) {
 			err = rows.Scan(&r.row, &r.encoding, &r.raw)
 			return r, err
 		}, `SELECT row, content_encoding, raw FROM quarantine WHERE row > ? ORDER BY row LIMIT ?`, after, rejectPage)

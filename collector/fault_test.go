@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 // smallDisk mounts a file system of its own with so many KiB.
@@ -307,7 +309,7 @@ func TestD2KillDuringMigration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	const n = 20000
-	db, err := sql.Open("sqlite", dataSource(filepath.Join(dir, storeFile), "rwc"))
+	db, err := sql.Open("sqlite", sqlite.Source(filepath.Join(dir, storeFile), "rwc"))
 	if err != nil {
 		t.Fatal(err)
 	}

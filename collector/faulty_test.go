@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 // faults makes the writer's connection do what a test wants. The zero value changes nothing.
@@ -124,7 +126,7 @@ func readDB(t testing.TB, s *Store) *sql.DB {
 // writeDB returns a further connection that writes to s's file, as another process would.
 func writeDB(t testing.TB, s *Store) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", dataSource(s.path, "rw", "_txlock=immediate", "_pragma=secure_delete(1)"))
+	db, err := sql.Open("sqlite", sqlite.Source(s.path, "rw", "_txlock=immediate", "_pragma=secure_delete(1)"))
 	if err != nil {
 		t.Fatal(err)
 	}

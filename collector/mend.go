@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 // A damaged database is mended in steps, each a rename, so that a crash between any two leaves what
@@ -96,7 +98,7 @@ func (s *Store) replace(aside string) error {
 		return err
 	}
 	fresh := s.path + newMark
-	if err := removeDatabase(fresh); err != nil {
+	if err := sqlite.Remove(fresh); err != nil {
 		return err
 	}
 	s.log.Warn("event store: damaged, copying what is intact; events are refused meanwhile and sent again", "file", aside)
@@ -108,16 +110,6 @@ func (s *Store) replace(aside string) error {
 		return err
 	}
 	s.log.Warn("event store: mended", append(kept.attrs(), "damaged", strings.Replace(aside, mendingMark, corruptMark, 1))...)
-	return nil
-}
-
-// removeDatabase removes the database at path, if there is one.
-func removeDatabase(path string) error {
-	for _, suffix := range []string{"-journal", "-wal", "-shm", ""} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
 	return nil
 }
 

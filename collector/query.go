@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"ctlive/collector/sqlite"
 )
 
 // Rows that a query takes at a time. Between two pages no transaction is open, so a slow reader
@@ -347,27 +349,10 @@ func query[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error)
 	if err != nil {
 		return nil, err
 	}
-	all, err := queryRows(ctx, db.read, scan, text, args...)
+	all, err := sqlite.Rows(ctx, db.read, scan, text, args...)
 	if err != nil {
 		db.suspected(err)
 		return nil, fmt.Errorf("read event store: %w", err)
 	}
 	return all, nil
-}
-
-func queryRows[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		item, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, item)
-	}
-	return all, rows.Err()
 }

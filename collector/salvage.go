@@ -13,8 +13,9 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"ctlive/collector/sqlite"
 )
 
 const (
@@ -69,7 +70,7 @@ var salvageTables = []salvageTable{
 // one at the path damaged, which it does not change. An error means that fresh is not complete, for
 // a reason that has nothing to do with the damage.
 func salvage(damaged, fresh string) (*salvaged, error) {
-	into, err := sql.Open("sqlite", dataSource(fresh, "rwc", "_txlock=immediate", "_pragma=journal_mode(OFF)", "_pragma=synchronous(OFF)"))
+	into, err := sql.Open("sqlite", sqlite.Source(fresh, "rwc", "_txlock=immediate", "_pragma=journal_mode(OFF)", "_pragma=synchronous(OFF)"))
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +87,9 @@ func salvage(damaged, fresh string) (*salvaged, error) {
 		return nil, err
 	}
 	if source != damaged {
-		defer removeDatabase(source)
+		defer sqlite.Remove(source)
 	}
-	from, err := sql.Open("sqlite", dataSource(source, "ro", "_pragma=writable_schema(1)")) // reads a file that is too short, too
+	from, err := sql.Open("sqlite", sqlite.Source(source, "ro", "_pragma=writable_schema(1)")) // reads a file that is too short, too
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +222,7 @@ func (s *salvager) columns(table string) ([]string, error) {
 }
 
 func columnsOf(db *sql.DB, table string) ([]string, error) {
-	return queryRows(context.Background(), db, func(rows *sql.Rows) (name string, err error) {
+	return sqlite.Rows(context.Background(), db, func(rows *sql.Rows) (name string, err error) {
 		err = rows.Scan(&name)
 		return name, err
 	}, `SELECT name FROM pragma_table_info(?)`, table)
@@ -425,7 +426,7 @@ func (c *tableCopy) put(insert *sql.Stmt, values []any) error {
 		return nil
 	}
 	res, err := insert.Exec(values...)
-	if cause, ok := errors.AsType[*sqlite.Error](err); ok && cause.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
+	if sqlite.Code(err) == sqlite3.SQLITE_CONSTRAINT {
 		c.bad++
 		return nil
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 // damagedStore returns the bytes of a database with n events, all of its log written back, and which
@@ -31,7 +33,7 @@ func damagedStore(t *testing.T, n int) (file []byte, cells map[int]int) {
 	}
 	s.Close()
 	cells = map[int]int{}
-	db, err := sql.Open("sqlite", dataSource(s.path, "ro"))
+	db, err := sql.Open("sqlite", sqlite.Source(s.path, "ro"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 func TestOpenMakesAPrivateStore(t *testing.T) {
@@ -45,7 +47,7 @@ func TestOpenRefusesWhatIsNotDurable(t *testing.T) {
 	}
 	for _, test := range tests {
 		path := filepath.Join(t.TempDir(), storeFile)
-		db, err := sql.Open("sqlite", dataSource(path, "rwc", "_pragma=journal_mode("+test.journal+")", "_pragma=synchronous("+test.synchronous+")"))
+		db, err := sql.Open("sqlite", sqlite.Source(path, "rwc", "_pragma=journal_mode("+test.journal+")", "_pragma=synchronous("+test.synchronous+")"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -407,7 +409,7 @@ func TestSchema(t *testing.T) {
 		if err := create(path); err != nil {
 			t.Fatal(err)
 		}
-		db, err := sql.Open("sqlite", dataSource(path, "rwc"))
+		db, err := sql.Open("sqlite", sqlite.Source(path, "rwc"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 // missedAfter is how long a chat may wait for somebody before it is missed.
@@ -51,7 +53,7 @@ func (a *answer) figures() (*Figures, error) {
 	if err := a.add(true); err != nil {
 		return nil, err
 	}
-	sites, err := rowsOf(a.ctx, a.tx, scanText, `SELECT name FROM sites ORDER BY name`)
+	sites, err := sqlite.Rows(a.ctx, a.tx, scanText, `SELECT name FROM sites ORDER BY name`)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func (a *answer) add(detail bool) (err error) {
 
 func (a *answer) outcomeNames() (map[int64]outcome, error) {
 	names := map[int64]outcome{}
-	_, err := rowsOf(a.ctx, a.tx, func(rows *sql.Rows) (struct{}, error) {
+	_, err := sqlite.Rows(a.ctx, a.tx, func(rows *sql.Rows) (struct{}, error) {
 		var id int64
 		var o outcome
 		err := rows.Scan(&id, &o.result, &o.reason)

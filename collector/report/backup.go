@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
+
+	"ctlive/collector/sqlite"
 )
 
 // carriedSchema is the table in which a backup of the event store carries the counts of pages, so
@@ -33,7 +34,7 @@ func AddPages(ctx context.Context, dir, file string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil // what the store may carry itself is in the copy
 	}
-	db, err := connect(file, 1, "mode=rw")
+	db, err := sqlite.Open(file, "rw", 1)
 	if err != nil {
 		return fmt.Errorf("back up counts of pages: %w", err)
 	}
@@ -58,8 +59,7 @@ func with(ctx context.Context, db *sql.DB, path string, change func(*sql.Tx) err
 		return err
 	}
 	defer c.Close()
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro"}
-	if _, err := c.ExecContext(ctx, `ATTACH ? AS other`, u.String()); err != nil {
+	if _, err := c.ExecContext(ctx, `ATTACH ? AS other`, sqlite.Source(path, "ro")); err != nil {
 		return err
 	}
 	defer c.ExecContext(context.WithoutCancel(ctx), `DETACH other`)

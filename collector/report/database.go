@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"ctlive/collector/sqlite"
 )
 
 // figuresVersion is raised with each change of figuresSchema, of what its blobs hold, or of what is
@@ -81,7 +78,7 @@ func openOrDrop(path string, l layout, log *slog.Logger) (*database, error) {
 	if !damaged(err) && !errors.Is(err, errVersion) {
 		return db, err
 	}
-	drop, what := removeDatabase, "database begun anew"
+	drop, what := sqlite.Remove, "database begun anew"
 	if l.only {
 		drop, what = setAside, "database set aside and begun anew"
 	}
@@ -100,11 +97,11 @@ func setAside(path string) error {
 			return err
 		}
 	}
-	return removeDatabase(path)
+	return sqlite.Remove(path)
 }
 
 func openDatabase(path string, l layout) (*database, error) {
-	if err := create(path); err != nil {
+	if _, err := sqlite.Create(path); err != nil {
 		return nil, err
 	}
 	db := &database{path: path, dictionary: newDictionary()}
@@ -117,7 +114,7 @@ func openDatabase(path string, l layout) (*database, error) {
 }
 
 func (db *database) open(l layout) (err error) {
-	db.write, err = connect(db.path, 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)",
+	db.write, err = sqlite.Open(db.path, "rw", 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)",
 		"_pragma=cache_size(-16384)", "_pragma=journal_size_limit(16777216)")
 	if err != nil {
 		return err
@@ -125,7 +122,7 @@ func (db *database) open(l layout) (err error) {
 	if err := begin(db.write, l); err != nil {
 		return err
 	}
-	if db.read, err = connect(db.path, 4, "_pragma=query_only(1)", "_pragma=cache_size(-8192)"); err != nil {
+	if db.read, err = sqlite.Open(db.path, "rw", 4, "_pragma=query_only(1)", "_pragma=cache_size(-8192)"); err != nil {
 		return err
 	}
 	return l.load(db)
@@ -154,38 +151,6 @@ func begin(db *sql.DB, l layout) error {
 	return tx.Commit()
 }
 
-// connect opens a pool of connections to the database at path, which closes what it keeps open only
-// when it is closed itself.
-func connect(path string, connections int, params ...string) (*sql.DB, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "_dqs=0&_pragma=busy_timeout(5000)&_pragma=temp_store(MEMORY)"}
-	for _, p := range params {
-		u.RawQuery += "&" + p
-	}
-	db, err := sql.Open("sqlite", u.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db, nil
-}
-
-// create makes an empty file, for the owner's eyes only, if there is none.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
 func (db *database) close() error {
 	var errs []error
 	for _, pool := range []*sql.DB{db.read, db.write} {
@@ -196,60 +161,15 @@ func (db *database) close() error {
 	return errors.Join(errs...)
 }
 
-// removeDatabase deletes the database at path, which nobody has open.
-func removeDatabase(path string) error {
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
 // damaged reports whether err means that the database it comes from is at fault: one of figures, or
 // one that is being opened.
 func damaged(err error) bool {
-	if errors.Is(err, errDamaged) {
-		return true
-	}
-	cause, ok := errors.AsType[*sqlite.Error](err)
-	if !ok || errors.Is(err, errSource) || errors.Is(err, errPages) {
-		return false
-	}
-	switch cause.Code() & 0xff { // without the extension
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return true
-	}
-	return false
-}
-
-// querier is what can be asked for rows.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	return errors.Is(err, errDamaged) || sqlite.Damaged(err) && !errors.Is(err, errSource) && !errors.Is(err, errPages)
 }
 
 // readProgress returns how far the figures that q sees are.
-func readProgress(ctx context.Context, q querier) (p progress, err error) {
+func readProgress(ctx context.Context, q sqlite.Querier) (p progress, err error) {
 	err = q.QueryRowContext(ctx, `SELECT row, oldest, erased, store, pages, began FROM progress`).
 		Scan(&p.row, &p.oldest, &p.erased, &p.store, &p.pages, &p.began)
 	return p, err
-}
-
-// rowsOf returns all rows of a SELECT.
-func rowsOf[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
-	rows, err := q.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		item, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, item)
-	}
-	return all, rows.Err()
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 const pagesSchema = `
@@ -213,7 +215,7 @@ func (p *pages) stretch(ctx context.Context, minute int64, limit int) (end int64
 
 // between returns what is written of the minutes after one, up to another.
 func (p *pages) between(ctx context.Context, minute, end int64) ([]PageCount, error) {
-	counts, err := rowsOf(ctx, p.db.read, func(rows *sql.Rows) (c PageCount, err error) {
+	counts, err := sqlite.Rows(ctx, p.db.read, func(rows *sql.Rows) (c PageCount, err error) {
 		err = rows.Scan(&c.Minute, &c.Site, &c.Result, &c.Reason, &c.N)
 		c.Position = c.Minute
 		return c, err

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 // However the counts are cut, each comes once.
@@ -131,7 +133,7 @@ func TestDamagedPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.report.own.db.read.Close()
-	if w.report.own.db.read, err = connect(other, 1, "mode=ro"); err != nil {
+	if w.report.own.db.read, err = sqlite.Open(other, "ro", 1); err != nil {
 		t.Fatal(err)
 	}
 	w.report.db.at.pages = 0

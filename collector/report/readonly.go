@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ctlive/collector"
+	"ctlive/collector/sqlite"
 )
 
 const (
@@ -118,7 +119,7 @@ func (r *Reader) build(ctx context.Context, old *database, progress func(done, a
 	path := filepath.Join(r.temp, "report.db")
 	if old != nil {
 		if _, err := old.read.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
-			if err := removeDatabase(path); err != nil {
+			if err := sqlite.Remove(path); err != nil {
 				return err
 			}
 		}
@@ -174,7 +175,7 @@ func readDatabase(path string, l layout) (*database, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	read, err := connect(path, 2, "mode=ro", "_pragma=cell_size_check(1)", "_pragma=cache_size(-16384)")
+	read, err := sqlite.Open(path, "ro", 2, "_pragma=cache_size(-16384)")
 	if err != nil {
 		return nil, err
 	}

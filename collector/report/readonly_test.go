@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 // TestReader compares the figures that another process reads with those of the owner.
@@ -87,7 +89,7 @@ func (w *world) reader() *Reader {
 
 func remove(t *testing.T, path string) {
 	t.Helper()
-	if err := removeDatabase(path); err != nil {
+	if err := sqlite.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 }

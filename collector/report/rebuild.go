@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"ctlive/collector/sqlite"
 )
 
 const rebuiltMark = ".new" // of the file that a rebuild fills
@@ -46,21 +48,21 @@ func (r *Report) staleLocked(ctx context.Context) (bool, error) {
 // machine to others half of the time, and goes on counting in the old one as well.
 func (r *Report) rebuildLocked(ctx context.Context, rest bool) error {
 	path := r.path + rebuiltMark
-	if err := removeDatabase(path); err != nil {
+	if err := sqlite.Remove(path); err != nil {
 		return err
 	}
 	fresh, err := openDatabase(path, figuresLayout)
 	if err != nil {
 		return err
 	}
-	defer removeDatabase(path) // on an error: else it has moved
+	defer sqlite.Remove(path) // on an error: else it has moved
 	err = r.fill(ctx, fresh, rest)
 	fresh.close() // writes its log back
 	if err != nil {
 		return err
 	}
 	return r.replaceLocked(func() error {
-		if err := removeDatabase(r.path); err != nil {
+		if err := sqlite.Remove(r.path); err != nil {
 			return err
 		}
 		return os.Rename(path, r.path)
@@ -99,7 +101,7 @@ func (r *Report) fill(ctx context.Context, db *database, rest bool) error {
 
 // dropLocked begins the figures anew, in the file itself.
 func (r *Report) dropLocked() error {
-	return r.replaceLocked(func() error { return removeDatabase(r.path) })
+	return r.replaceLocked(func() error { return sqlite.Remove(r.path) })
 }
 
 // replaceLocked closes the database, has swap put another one in its place, and opens that.

@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"ctlive/collector"
+	"ctlive/collector/sqlite"
 )
 
 // noon is when stories begin.
@@ -222,7 +223,7 @@ func (w *world) repair(q Query) {
 }
 
 func execute(file, text string) error {
-	db, err := connect(file, 1)
+	db, err := sqlite.Open(file, "rw", 1)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ctlive/collector"
+	"ctlive/collector/sqlite"
 )
 
 // errSource says that the event store could not be read.
@@ -50,7 +51,7 @@ func (s *fileSource) reader() (*sql.DB, error) {
 	if s.db != nil {
 		s.db.Close()
 	}
-	s.db, err = connect(s.path, 2, "mode=ro", "_pragma=cell_size_check(1)")
+	s.db, err = sqlite.Open(s.path, "ro", 2)
 	s.file, s.sites = file, map[int64]string{}
 	return s.db, err
 }
@@ -69,7 +70,7 @@ func read[T any](ctx context.Context, s *fileSource, scan func(*sql.Rows) (T, er
 	if err != nil {
 		return nil, err
 	}
-	all, err := rowsOf(ctx, db, scan, text, args...)
+	all, err := sqlite.Rows(ctx, db, scan, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSource, err)
 	}

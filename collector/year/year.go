@@ -17,13 +17,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net/url"
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
-
 	"ctlive/collector"
+	"ctlive/collector/sqlite"
 )
 
 // Options say which year.
@@ -37,7 +35,8 @@ type Options struct {
 // Both are there, empty, of today's schema, and nobody has them open. After an error they are of no
 // use any more.
 func Write(ctx context.Context, dir string, o Options) error {
-	db, err := connect(ctx, filepath.Join(dir, "ctlive.db"))
+	// One large write need not survive a crash. The pragmas and the attached database are the connection's.
+	db, err := sqlite.Open(filepath.Join(dir, "ctlive.db"), "rw", 1, "_pragma=synchronous(OFF)", "_pragma=cache_size(-262144)")
 	if err != nil {
 		return fmt.Errorf("write a year: %w", err)
 	}
@@ -49,17 +48,6 @@ func Write(ctx context.Context, dir string, o Options) error {
 		return fmt.Errorf("write a year: %w", err)
 	}
 	return nil
-}
-
-// connect opens a database for one large write that need not survive a crash.
-func connect(ctx context.Context, path string) (*sql.DB, error) {
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "mode=rw&_pragma=synchronous(OFF)&_pragma=cache_size(-262144)"}
-	db, err := sql.Open("sqlite", u.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1) // the pragmas and the attached database are the connection's
-	return db, db.PingContext(ctx)
 }
 
 // part is how many events are in one transaction: the log of one for all would be as large as the

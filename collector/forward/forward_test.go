@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -376,6 +377,21 @@ func TestD12(t *testing.T) {
 			t.Errorf("%d attempts", down.tries)
 		}
 		w.store.Close()
+	})
+}
+
+// TestLossesInTheLog: it is told how many events are lost, once a minute, in however many steps they go.
+func TestLossesInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		l := &line{log: slog.New(slog.NewTextHandler(&log, nil)), counted: make(chan struct{}, 1)}
+		for range 100 {
+			l.lose([]int64{1, 2, 3})
+			time.Sleep(time.Second)
+		}
+		if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "lost_so_far=183") || l.lost.Load() != 300 {
+			t.Errorf("%d lost\n%s", l.lost.Load(), text)
+		}
 	})
 }
 

@@ -17,6 +17,7 @@ const (
 	gather    = 200 * time.Millisecond // from an event to the batch it goes with, where none waits
 	pollEvery = time.Second            // for what other processes write
 	pageEvery = 5 * time.Second        // for counts of pages
+	lossEvery = time.Minute            // in the log: a large backlog is deleted in thousands of steps
 )
 
 // line is the way to one sink.
@@ -32,6 +33,7 @@ type line struct {
 	taken   atomic.Int64  // row that the cursor on the disk is at; 0 until we know that it is of this store
 	lost    atomic.Int64  // events
 	counted chan struct{} // filled when lost has changed
+	mourned time.Time     // when the log was told of lost; it is the store's writer's
 	health  health
 
 	// What follows is the goroutine's.
@@ -291,8 +293,11 @@ func (l *line) lose(rows []int64) {
 	if n == 0 {
 		return
 	}
-	l.lost.Add(int64(n))
-	l.log.Error("forward: events are deleted that the sink has not taken, they are older than the retention and the backlog", "events", n)
+	all := l.lost.Add(int64(n))
+	if time.Since(l.mourned) >= lossEvery {
+		l.mourned = time.Now()
+		l.log.Error("forward: events are deleted that the sink has not taken, they are older than the retention and the backlog", "lost_so_far", all)
+	}
 	select {
 	case l.counted <- struct{}{}:
 	default:

@@ -179,13 +179,13 @@ type eventOf struct {
 // events finds events until it has come to the last one, those included that come meanwhile, and
 // erases other people's.
 func (e *eraser) events() error {
-	var quoted []string // as they stand in an object, which is JSON in its shortest form
+	var traces []string
 	for _, id := range e.ids {
-		text, err := json.Marshal(id)
+		some, err := e.erasure(id).Traces()
 		if err != nil {
 			return fmt.Errorf("%q is no id: %w", id, err)
 		}
-		quoted = append(quoted, string(text))
+		traces = append(traces, some...)
 	}
 	for {
 		page, err := sqlite.Rows(e.ctx, e.db, func(rows *sql.Rows) (r eventOf, err error) {
@@ -194,7 +194,7 @@ func (e *eraser) events() error {
 		}, `SELECT row, view, coalesce(chat_id, ''), coalesce(user_id, ''), object, coalesce(extra, '') FROM events
 			WHERE row > ?1 AND (user_id IN (SELECT value FROM json_each(?2)) OR chat_id IN (SELECT value FROM json_each(?3))
 			OR EXISTS (SELECT 1 FROM json_each(?4) WHERE instr(object, value) OR instr(extra, value)))
-			ORDER BY row LIMIT ?5`, e.last, list(e.ids), list(e.chats), list(quoted), erasePage)
+			ORDER BY row LIMIT ?5`, e.last, list(e.ids), list(e.chats), list(traces), erasePage)
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -225,18 +225,16 @@ func (e *eraser) tells(r eventOf) bool {
 
 // mentions reports whether text, a JSON value, has one of the ids where it can be the subject's.
 func (e *eraser) mentions(text string) bool {
-	var value any
-	if json.Unmarshal([]byte(text), &value, lax) != nil {
-		return false
-	}
 	found := false
 	for i, id := range e.ids {
-		if (Erasure{Kind: e.who.kind(), ID: id}).within("", value) {
+		if e.erasure(id).Within(jsontext.Value(text)) {
 			found, e.bare = true, e.bare || i == 0
 		}
 	}
 	return found
 }
+
+func (e *eraser) erasure(id string) Erasure { return Erasure{Kind: e.who.kind(), ID: id} }
 
 // ownEvents erases the events that have one of the ids, and notes the erasure with the last of them.
 func (e *eraser) ownEvents() error {

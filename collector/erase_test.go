@@ -168,6 +168,21 @@ func TestErasePseudonym(t *testing.T) {
 	}
 }
 
+// TestEraseNumber: an id that a site sends as a number is the id all the same.
+func TestEraseNumber(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	h := New(s, Options{}).Handler(testSite)
+	sendText(t, h, batchOf(`{"id":"1","type":"Loaded","object":{"userID":4711}}`, `{"id":"2","type":"ChatOnline","object":{"chatID":"c","users":[1,4711]}}`,
+		`{"id":"3","type":"Loaded","object":{"userID":47110,"n":4711}}`))
+	if done, err := Erase(t.Context(), dir, Subject{User: "4711"}); err != nil || done.Events != 2 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if got := ids(allEvents(t, s)); len(got) != 1 || got[0] != "3" {
+		t.Errorf("left %q", got)
+	}
+}
+
 // TestEraseAgain: an attempt that was killed after any step leaves to the next one all that it needs to
 // find the chats, and to tell those who hold copies of the id.
 func TestEraseAgain(t *testing.T) {

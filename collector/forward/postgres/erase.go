@@ -97,16 +97,16 @@ func (s *sweep) next(ctx context.Context, c *pgx.Conn, t tables) (more bool, err
 // mentions returns the rows up to end that mention one of the ids. The server finds those that
 // contain it, which is little; whether it is the subject's we see ourselves.
 func (s *sweep) mentions(ctx context.Context, c *pgx.Conn, t tables, end int64) (found []int64, err error) {
-	var quoted []string
+	var traces []string
 	for _, n := range s.notes {
-		text, err := jsontext.AppendQuote(nil, n.ID)
+		some, err := n.Traces()
 		if err != nil {
 			return nil, err
 		}
-		quoted = append(quoted, string(text))
+		traces = append(traces, some...)
 	}
 	rows, err := c.Query(ctx, t.sql(`SELECT e.row, e.object, coalesce(e.extra, '') FROM {events} e WHERE e.row > $1 AND e.row <= $2
-		AND EXISTS (SELECT 1 FROM unnest($3::text[]) AS id WHERE position(id IN e.object) > 0 OR position(id IN e.extra) > 0)`), s.row, end, quoted)
+		AND EXISTS (SELECT 1 FROM unnest($3::text[]) AS id WHERE position(id IN e.object) > 0 OR position(id IN e.extra) > 0)`), s.row, end, traces)
 	if err != nil {
 		return nil, err
 	}

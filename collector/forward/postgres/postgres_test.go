@@ -209,24 +209,26 @@ func TestErase(t *testing.T) {
 		event("other", "ChatStarted", "c3", "u2", `{"x":"u12"}`),
 		event("chat", "ChatStarted", "c4", "u3", `{}`),
 		event("nobody", "Loaded", "", "", `{}`),
+		event("number", "Loaded", "", "", `{"users":[41,42]}`),
+		event("count", "Loaded", "", "", `{"n":42}`),
 		event("escaped", "Loaded", "", "", `{"x":["a\"b"]}`),
 	})
-	notes := []collector.Erasure{{Row: 1, Kind: "user", ID: "u1", At: 5}, {Row: 2, Kind: "chat", ID: "c4", At: 6}, {Row: 3, Kind: "user", ID: `a"b`, At: 7}, {Row: 4, Kind: "user", ID: "", At: 8}}
+	notes := []collector.Erasure{{Row: 1, Kind: "user", ID: "u1", At: 5}, {Row: 2, Kind: "chat", ID: "c4", At: 6}, {Row: 3, Kind: "user", ID: `a"b`, At: 7}, {Row: 4, Kind: "user", ID: "", At: 8}, {Row: 5, Kind: "user", ID: "42", At: 9}}
 	head := headOf(t, e)
 	for range 2 { // it may be given them again
 		if err := s.Erase(t.Context(), notes); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, want := idsOfEvents(all(t, e)), []string{"button", "other", "nobody"}; !slices.Equal(got, want) {
+	if got, want := idsOfEvents(all(t, e)), []string{"button", "other", "nobody", "count"}; !slices.Equal(got, want) {
 		t.Errorf("left are %q, want %q", got, want)
 	}
 	after := headOf(t, e)
 	if after.Erased <= head.Erased || after.Store != head.Store || after.Oldest <= head.Oldest {
 		t.Errorf("the ends are %+v, were %+v", after, head)
 	}
-	if n := value[int64](t, s.config.ConnString(), `SELECT count(*) FROM ctlive_events_erased`); n != 4 {
-		t.Errorf("%d notes, want 4", n)
+	if n := value[int64](t, s.config.ConnString(), `SELECT count(*) FROM ctlive_events_erased`); n != 5 {
+		t.Errorf("%d notes, want 5", n)
 	}
 }
 

@@ -284,10 +284,9 @@ func (s *Store) Counts(ctx context.Context, f Filter) ([]Count, error) {
 
 // Loss is how much of what happened on a site did not become an event, and why: messages that the
 // listener "refused" to believe or "dropped", with its reason where it said one, as in "dropped_full";
-// input in quarantine, events and
-// whole bodies, by its reason; requests that were refused unread, such as those of another site's
-// pages ("cross_site") or, for the time being, beyond the rate ("rate") or while the store could
-// not be written ("store").
+// input in quarantine, events and whole bodies, by its reason; requests that were refused unread, such
+// as those of another site's pages ("cross_site") or, for the time being, beyond the rate ("rate") or
+// while the store could not be written ("store").
 type Loss struct {
 	Site   string `json:"site"`
 	Reason string `json:"reason"`

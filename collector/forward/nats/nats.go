@@ -15,9 +15,10 @@
 // may come twice if an acknowledgement is lost and the engine cannot be reached again within the
 // window; consumers tell by the event's id. JetStream hands what it takes to the operating system at
 // once but syncs its disk every two minutes by default: servers that lose power together, before
-// that, may lose what they have acknowledged. A client cannot read that setting (sync_interval in the block jetstream of the
-// server's configuration), so nothing here checks it; "sync_interval: always" is there for power
-// cuts and costs throughput. Likewise, one replica means that what its disk loses is lost.
+// that, may lose what they have acknowledged. A client cannot read that setting (sync_interval in the
+// block jetstream of the server's configuration), so nothing here checks it; "sync_interval: always"
+// is there for power cuts and costs throughput. Likewise, one replica means that what its disk loses
+// is lost.
 //
 // An erasure is a message of its own, on the subject of site "_" and type "Erased", with the header
 // "Ctlive-Kind: erasure". Events that it concerns stand before it.

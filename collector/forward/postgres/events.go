@@ -210,12 +210,6 @@ func (e *Events) Events(ctx context.Context, f collector.Filter) iter.Seq2[colle
 	}
 }
 
-// After returns the first events behind a row, in the order of their rows.
-func (e *Events) After(ctx context.Context, row int64, limit int) ([]collector.Record, error) {
-	page, _, err := e.behind(ctx, collector.Filter{}, row, limit)
-	return page, err
-}
-
 // Next returns the first events that f selects behind a row, in the order of their rows, and the row
 // to go on from. It sees what was committed a second ago, perhaps later events as well.
 func (e *Events) Next(ctx context.Context, f collector.Filter, after int64) (page []collector.Record, next int64, err error) {

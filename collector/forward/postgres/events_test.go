@@ -268,7 +268,7 @@ func TestBeforeTheFirstEvent(t *testing.T) {
 	look := func(what string, want int) {
 		t.Helper()
 		last, err := e.LastRow(t.Context())
-		events, err2 := e.After(t.Context(), 0, 10)
+		events, _, err2 := e.Next(t.Context(), collector.Filter{}, 0)
 		stats, err3 := e.Stats(t.Context(), collector.Filter{})
 		minute, err4 := e.OldestMinute(t.Context())
 		counts, _, err5 := e.PageCounts(t.Context(), 0)

@@ -88,7 +88,7 @@ func send(t testing.TB, s *Sink, events []collector.Record) {
 // all returns the events of e in the order of their rows.
 func all(t testing.TB, e *Events) []collector.Record {
 	t.Helper()
-	events, err := e.After(t.Context(), 0, 1_000_000)
+	events, _, err := e.behind(t.Context(), collector.Filter{}, 0, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}

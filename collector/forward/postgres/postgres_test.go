@@ -123,7 +123,7 @@ func TestReaderMissesNothing(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for row, last := int64(0), false; ; {
-		page, err := e.After(t.Context(), row, 50)
+		page, _, err := e.behind(t.Context(), collector.Filter{}, row, 50)
 		if err != nil {
 			t.Fatal(err)
 		}

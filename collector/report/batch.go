@@ -43,6 +43,9 @@ func (db *database) transact(ctx context.Context, f func(b *batch, at *progress)
 		return err
 	}
 	defer tx.Rollback()
+	if err := db.still(ctx, tx); err != nil {
+		return err
+	}
 	at := db.at
 	b := &batch{ctx: ctx, tx: tx, db: db, views: map[string]*changed[view]{}, chats: map[string]*changed[chat]{},
 		stmts: map[string]*sql.Stmt{}}
@@ -63,6 +66,16 @@ func (db *database) transact(ctx context.Context, f func(b *batch, at *progress)
 	}
 	db.at = at
 	return nil
+}
+
+// still returns errMoved, and notes where the figures are, if somebody else has counted into them.
+func (db *database) still(ctx context.Context, tx *sql.Tx) error {
+	at, err := readProgress(ctx, tx)
+	if err != nil || at.row == db.at.row && at.pages == db.at.pages {
+		return err
+	}
+	db.at, db.dictionary = at, newDictionary()
+	return errMoved
 }
 
 // advance takes in the next events of src and returns how many there were.

@@ -55,6 +55,9 @@ var errDamaged = errors.New("the figures are damaged")
 // errVersion says that a database was made by another version.
 var errVersion = errors.New("another version")
 
+// errMoved says that another process counts into the same figures.
+var errMoved = errors.New("another process keeps these figures, too; give each ctlive a data folder of its own")
+
 // progress is how far the figures are.
 type progress struct {
 	row, oldest, erased int64

@@ -65,6 +65,7 @@ type Report struct {
 	looked time.Time  // at what the store has deleted
 	swept  time.Time
 
+	crowded sync.Once    // the log was told of errMoved
 	suspect atomic.Bool  // somebody came upon damage
 	fresh   atomic.Int64 // Unix milliseconds at which the source was read last; 1: never
 
@@ -188,6 +189,10 @@ func (r *Report) update(ctx context.Context) (more bool, err error) {
 	r.work.Lock()
 	defer r.work.Unlock()
 	more, err = r.updateLocked(ctx)
+	if errors.Is(err, errMoved) {
+		r.crowded.Do(func() { r.log.Warn("figures", "err", err, "file", r.path) })
+		return true, nil
+	}
 	if r.suspect.Swap(false) && err == nil {
 		err = errDamaged
 	}

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -485,5 +487,37 @@ func TestOwnPages(t *testing.T) {
 	slices.SortStableFunc(got, func(a, b PageCount) int { return int(a.Minute - b.Minute) })
 	if !slices.Equal(got, want) {
 		t.Errorf("%d counts, want %d", len(got), len(want))
+	}
+}
+
+// Two processes should not keep the figures of one folder; where they do, each event counts once.
+func TestTwoKeepers(t *testing.T) {
+	w := newWorld(t, noon.Add(time.Hour))
+	var log bytes.Buffer
+	other, err := Open(w.dir, w.store, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.now = w.report.now
+	for i, page := range []string{"A", "B", "C"} {
+		w.tell(page, fmt.Sprintf("ChatStarted c%d 0", i)) // and the first one counts it
+		if err := other.catchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.tell("D", "ChatStarted c4 0")
+	f := w.query(Query{Since: noon.Add(-time.Hour), Until: noon.Add(time.Hour)})
+	var events int64
+	for _, s := range f.Series {
+		for _, n := range s.Counts {
+			events += n
+		}
+	}
+	if events != 4 || f.Chats.Started != 4 {
+		t.Errorf("%d events in %d chats, want 4", events, f.Chats.Started)
+	}
+	if text := log.String(); strings.Count(text, "another process") != 1 {
+		t.Error(text)
 	}
 }

@@ -124,6 +124,9 @@ func TestWalkOutsMakeFewDials(t *testing.T) { // edge 52
 	} else {
 		t.Logf("%d connections in %v", n, took)
 	}
+	if n := p.origins[0].gate.open.Load(); n > idleConns+2*maxDials {
+		t.Errorf("%d connections are open, or wait for their turn", n)
+	}
 	if !p.Status()[0].Up {
 		t.Error("the visitor has taken the origin out")
 	}

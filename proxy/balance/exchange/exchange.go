@@ -7,7 +7,7 @@
 // come before its end.
 //
 // It is strict where a proxy must be. What could be read in two ways, such as
-// an answer with two lengths, is an error and costs the connection
+// an answer with two different lengths, is an error and costs the connection
 // (RFC 9112 11). A connection is looked at before it is used again, and one that
 // holds anything, or has ended, is not: nobody has asked for that.
 //
@@ -53,8 +53,9 @@ type Transport struct {
 	Addr string // of the origin: host and port
 
 	// DialContext makes a connection, for whoever waits when it is there. The
-	// context ends when nobody waits: where a connection is as good as made,
-	// that is no reason to give it up. It has no deadline. Only a connection
+	// context ends when the request it began for does not wait any more: where a
+	// connection is as good as made, that is no reason to give it up. It has no
+	// deadline. Only a connection
 	// that is a syscall.Conn can be used more than once.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -171,11 +172,12 @@ func (a *answer) hear(trace *httptrace.ClientTrace) error {
 // fail ends the exchange and returns why it failed.
 func (a *answer) fail(err error) error {
 	b := &a.body
+	cause := b.sending.fault() // before we end the sending ourselves
 	b.stop()
 	b.conn.arrived()
 	b.conn.Close()
 	b.conn.drop()
-	if cause := b.sending.fault(); cause != nil {
+	if cause != nil {
 		return cause
 	}
 	return b.explain(err)

@@ -215,6 +215,31 @@ func TestCancelWhileConnecting(t *testing.T) {
 	}
 }
 
+// Of requests that have gone, no dial goes on to wait for its turn, whoever goes
+// first and while others wait.
+func TestNoDialForWhoHasGone(t *testing.T) {
+	var dials atomic.Int64
+	tr := &Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dials.Add(1)
+		defer dials.Add(-1)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	var requests sync.WaitGroup
+	var leave []context.CancelFunc
+	for n := range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		leave = append(leave, cancel)
+		requests.Go(func() { ask(tr, request(t, "GET", nil).WithContext(ctx)) })
+		eventually(t, "it dials", func() bool { return dials.Load() == int64(n+1) })
+	}
+	for n, cancel := range leave {
+		cancel()
+		eventually(t, "the dial ends", func() bool { return dials.Load() == int64(len(leave)-n-1) })
+	}
+	requests.Wait()
+}
+
 // A request that waits for a connection takes one that another is done with.
 func TestWaiterGetsWhatIsFree(t *testing.T) {
 	o := play(t, answering(okay))
@@ -366,6 +391,39 @@ func TestBadBodies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An origin's bad answer is why a request fails, not that its body cannot be sent
+// any more because of it.
+func TestBadAnswerWhileSending(t *testing.T) {
+	o := play(t, func(_ int64, c net.Conn, in *bufio.Reader) {
+		in.ReadString('\n')
+		io.WriteString(c, "SSH-2.0-x\r\n")
+		io.Copy(io.Discard, in)
+	})
+	body := &endless{closed: make(chan struct{})}
+	dial := o.DialContext
+	o.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		return &slowlyClosed{c, body.closed}, err
+	}
+	r := request(t, "POST", body)
+	r.ContentLength = 1 << 40
+	if _, err := ask(o, r); !errors.Is(err, errMalformed) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A slowlyClosed connection is closed when who writes to it has noticed.
+type slowlyClosed struct {
+	net.Conn
+	noticed chan struct{}
+}
+
+func (s *slowlyClosed) Close() error {
+	err := s.Conn.Close()
+	<-s.noticed
+	return err
 }
 
 type failing struct{ err error }

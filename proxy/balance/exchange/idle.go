@@ -96,17 +96,15 @@ func (t *Transport) dial(ctx context.Context, w *waiter) {
 	}
 }
 
-// leaveLocked takes w off the list, and reports whether it was there. The dial
-// for the last is in vain.
+// leaveLocked takes w off the list, and reports whether it was there. Nobody waits
+// for its dial any more: each of the others has its own.
 func (t *Transport) leaveLocked(w *waiter) bool {
 	if w.spot == nil {
 		return false
 	}
 	t.waiters.Remove(w.spot)
 	w.spot = nil
-	if t.waiters.Len() == 0 {
-		w.cancel()
-	}
+	w.cancel()
 	return true
 }
 

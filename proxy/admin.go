@@ -14,6 +14,7 @@ type Admin struct {
 	Dashboard http.Handler // "/" and its files
 	API       http.Handler // "/api/"
 	Metrics   http.Handler // "/metrics"; nil: there are none
+	Profiles  http.Handler // "/debug/pprof/"; nil: there are none
 	Ready     func() error // nil while requests can be served and events stored
 	Reload    func() error // "POST /reload": takes the configuration file anew; nil: there is none
 
@@ -51,6 +52,8 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request) {
 		a.reload(w, r)
 	case r.URL.Path == "/metrics" && a.Metrics != nil:
 		a.Metrics.ServeHTTP(w, r)
+	case strings.HasPrefix(r.URL.Path, "/debug/pprof/") && a.Profiles != nil:
+		a.Profiles.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		a.API.ServeHTTP(w, r)
 	default:

@@ -32,7 +32,7 @@ func (c adminCase) run(t *testing.T, a *Admin) {
 
 func newTestAdmin(token string) *Admin {
 	return &Admin{
-		Dashboard: says("dashboard"), API: says("api"), Metrics: says("metrics"), Token: token,
+		Dashboard: says("dashboard"), API: says("api"), Metrics: says("metrics"), Profiles: Profiles(), Token: token,
 		Ready:  func() error { return errors.New("disk full") },
 		Reload: func() error { return errors.New("ctlive.yaml:3:1: sites: no site") },
 	}
@@ -45,6 +45,8 @@ func TestAdmin(t *testing.T) {
 		{"by IPv6 address", "GET", "[::1]:9180", "/", nil, 200, "dashboard"},
 		{"api", "GET", "127.0.0.1:9180", "/api/events", nil, 200, "api"},
 		{"metrics", "GET", "127.0.0.1:9180", "/metrics", nil, 200, "metrics"},
+		{"profiles", "GET", "127.0.0.1:9180", "/debug/pprof/goroutine?debug=1", nil, 200, "TestAdmin"},
+		{"arguments are nobody's business", "GET", "127.0.0.1:9180", "/debug/pprof/cmdline", nil, 404, ""},
 		{"alive", "GET", "127.0.0.1", "/healthz", nil, 200, "ok\n"},
 		{"not ready", "GET", "127.0.0.1", "/readyz", nil, 503, "disk full\n"},
 		{"rebound name", "GET", "evil.test:9180", "/api/events", nil, 421, ""},
@@ -73,6 +75,7 @@ func TestAdminToken(t *testing.T) {
 		{"none", "GET", "admin.example.com", "/", nil, 401, ""},
 		{"bearer", "GET", "admin.example.com", "/metrics", []string{"Authorization", "Bearer " + token}, 200, "metrics"},
 		{"basic", "GET", "admin.example.com", "/api/stats", []string{"Authorization", basic(token)}, 200, "api"},
+		{"profiles", "GET", "admin.example.com", "/debug/pprof/goroutine", nil, 401, ""},
 		{"wrong", "GET", "admin.example.com", "/", []string{"Authorization", "Bearer " + token + "0"}, 401, ""},
 		{"wrong basic", "GET", "admin.example.com", "/", []string{"Authorization", basic("")}, 401, ""},
 		{"on loopback, too", "GET", "127.0.0.1:9180", "/", nil, 401, ""},

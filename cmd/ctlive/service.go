@@ -146,7 +146,7 @@ func (s *service) serverOptions(c *configs.Config) proxy.ServerOptions {
 
 func (s *service) newAdmin(c *configs.Config) http.Handler {
 	return &proxy.Admin{
-		Dashboard: dashboard.Handler(), API: s.newAPI(), Metrics: s.metrics.Handler(),
+		Dashboard: dashboard.Handler(), API: s.newAPI(), Metrics: s.metrics.Handler(), Profiles: proxy.Profiles(),
 		Ready: s.store.Ready, Reload: s.Reload, Token: c.Admin.Token,
 	}
 }

@@ -73,6 +73,7 @@ type Server struct {
 	refused  func(string)
 	crowd    *crowd
 	queue    *queue
+	sweeper  sweeper
 	http1    *http.Server
 	http2    *http.Server // the configuration and the shutdown of frames
 	frames   *http2.Server
@@ -95,6 +96,7 @@ func New(o Options) *Server {
 		s.log = slog.Default()
 	}
 	s.crowd = newCrowd(s.limits, o.Proxied)
+	s.sweeper.configure(s.limits, &s.running)
 	s.http1, s.http2 = newHTTP1(s), newHTTP2(s)
 	if err := http2.ConfigureServer(s.http2, s.frames); err != nil {
 		panic(err) // it looks at nothing but our own settings
@@ -201,6 +203,7 @@ func (s *Server) identify(l *link) (named bool, err error) {
 }
 
 func (s *Server) serve1(c *conn) {
+	s.sweeper.enroll(c)
 	if !s.queue.put(c) {
 		c.Close()
 		c.link.end()

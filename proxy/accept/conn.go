@@ -1,12 +1,11 @@
 package accept
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,14 +45,23 @@ type conn struct {
 	hijacked atomic.Bool
 	closed   atomic.Bool
 
+	cancel  context.CancelFunc // ends the contexts of requests
+	open    entry              // among the sweeper's connections
+	request entry              // among those with a handler at work
+
 	mu      sync.Mutex
-	asked   time.Time     // read deadline that net/http wants
-	header  time.Time     // and ours, once a head has begun to come in
-	changed chan struct{} // has a value when a deadline has, or closed
+	asked   time.Time // read deadline that net/http wants
+	header  time.Time // and ours, once a head has begun to come in
+	serving bool      // a handler is at work
+	resting bool      // net/http has the whole request, and does not read
+	sweeps  int       // that found the request so
+	watch   *watch    // reads instead; nil: nobody does. Until its end it has the read deadline
 }
 
 func newConn(l *link, decrypted net.Conn, state *tls.ConnectionState) *conn {
-	return &conn{Conn: decrypted, link: l, tls: state, changed: make(chan struct{}, 1)}
+	c := &conn{Conn: decrypted, link: l, tls: state, cancel: func() {}}
+	c.open.conn, c.request.conn = c, c
+	return c
 }
 
 func (c *conn) RemoteAddr() net.Addr { return c.link.remote }
@@ -76,11 +84,9 @@ func (c *conn) Read(p []byte) (int, error) {
 			c.forged = c.forged[n:]
 			return n, nil
 		case c.guard.phase == complete && c.done.CompareAndSwap(true, false):
-			c.guard.next()
-			c.blank = false
-			c.unread.Store(len(c.stash.b) > 0)
+			c.next()
 		case c.guard.phase >= complete:
-			return 0, c.wait(p)
+			return c.rest()
 		case c.done.Load(): // net/http sees the request's end where we do not
 			return 0, net.ErrClosed
 		case c.examine():
@@ -195,56 +201,6 @@ func (c *conn) tunnel(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// wait is for the read by which net/http notices that a client has gone while
-// its request is served. What has come early is kept, and "nothing, no error"
-// ends that read without a word. A client that has only closed its sending side
-// has not gone.
-func (c *conn) wait(p []byte) error {
-	if c.guard.phase == complete && len(c.stash.b) == 0 && c.ended == nil {
-		n, err := c.take(p[:1])
-		c.stash.add(p[:n])
-		c.unread.Store(n > 0)
-		if err != nil && !halfClosed(err) {
-			return err
-		}
-	}
-	if len(c.stash.b) == 0 && halfClosed(c.ended) {
-		return c.hold()
-	}
-	return nil
-}
-
-// hold returns when the read deadline is over, the connection closed, or the
-// client half-closed for long enough.
-func (c *conn) hold() error {
-	limit := time.Now().Add(c.link.server.limits.HalfClosed)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		c.mu.Lock()
-		asked := c.asked
-		c.mu.Unlock()
-		now := time.Now()
-		switch {
-		case c.closed.Load():
-			return net.ErrClosed
-		case !asked.IsZero() && !asked.After(now):
-			return os.ErrDeadlineExceeded
-		case !limit.After(now):
-			return io.EOF
-		}
-		wake := limit
-		if !asked.IsZero() && asked.Before(limit) {
-			wake = asked
-		}
-		timer.Reset(wake.Sub(now))
-		select {
-		case <-c.changed:
-		case <-timer.C:
-		}
-	}
-}
-
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -264,46 +220,34 @@ func (c *conn) setDeadlineLocked() error {
 	if !c.header.IsZero() && (t.IsZero() || c.header.Before(t)) {
 		t = c.header
 	}
-	c.notify()
-	return c.Conn.SetReadDeadline(t)
-}
-
-func (c *conn) notify() {
-	select {
-	case c.changed <- struct{}{}:
-	default:
+	if c.watch != nil {
+		return nil
 	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // CloseWrite ends what we send.
 func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
 
-// Close closes the connection. A client that may be in the middle of sending
-// something gets time to read the answer first.
+// Close closes the connection, and ends the contexts of requests. A client that
+// may be in the middle of sending something gets time to read the answer first.
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return net.ErrClosed
 	}
-	c.notify()
-	switch {
-	case c.unread.Load() && !c.hijacked.Load():
-		c.link.linger(c.Conn)
-		return nil
+	c.link.server.sweeper.drop(c)
+	c.mu.Lock()
+	c.stopWatchLocked()
+	c.mu.Unlock()
+	if !c.hijacked.Load() {
+		c.cancel()
+		if c.unread.Load() || pending(c.link.Conn) {
+			c.link.linger(c.Conn)
+			return nil
+		}
 	}
 	c.link.leave()
 	return c.Conn.Close()
-}
-
-// state is told by net/http what it does with the connection.
-func (c *conn) state(s http.ConnState) {
-	switch s {
-	case http.StateIdle:
-		c.done.Store(true)
-	case http.StateHijacked:
-		c.hijacked.Store(true)
-	case http.StateClosed:
-		c.link.end()
-	}
 }
 
 // halfClosed reports whether err is the end of what a client sends. TLS calls

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -186,41 +185,6 @@ func TestIdle(t *testing.T) {
 	start := time.Now()
 	if got, err := answers(t, conn, 0); len(got) != 1 || err != io.EOF || time.Since(start) > 3*time.Second {
 		t.Error(got, err, time.Since(start))
-	}
-}
-
-// A read that is held back ends with a deadline that is set meanwhile, with the
-// connection, or when the client has been half-closed for long enough.
-func TestHold(t *testing.T) {
-	ends := []struct {
-		name string
-		end  func(*conn)
-		want string
-		at   time.Duration
-	}{
-		{"deadline", func(c *conn) { c.SetReadDeadline(time.Now().Add(time.Second)) }, "i/o timeout", 2 * time.Second},
-		{"past deadline", func(c *conn) { c.SetReadDeadline(time.Unix(1, 0)) }, "i/o timeout", time.Second},
-		{"close", func(c *conn) { c.Close() }, net.ErrClosed.Error(), time.Second},
-		{"limit", func(*conn) {}, "EOF", 30 * time.Second},
-	}
-	for _, tt := range ends {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a, b := net.Pipe()
-				defer b.Close()
-				c := newTestConn(a)
-				c.link.server.crowd = newCrowd(Limits{}, nil)
-				start := time.Now()
-				go func() {
-					time.Sleep(time.Second)
-					tt.end(c)
-				}()
-				if err := c.hold(); err.Error() != tt.want || time.Since(start) != tt.at {
-					t.Errorf("%v after %v", err, time.Since(start))
-				}
-				time.Sleep(time.Second) // for the goroutine
-			})
-		})
 	}
 }
 

@@ -18,6 +18,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		s.handler.ServeHTTP(w, r)
 		return
 	}
+	c.begin()
 	defer c.handled()
 	r.TLS = c.tls
 	if s.stopping.Load() && r.Header["Upgrade"] == nil {
@@ -29,14 +30,19 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// handled ends a connection that net/http has let go of.
+// handled ends the watch, and a connection that net/http has let go of.
 func (c *conn) handled() {
+	c.finish()
 	if c.hijacked.Load() {
 		c.link.end()
 	}
 }
 
-func withConn(ctx context.Context, c net.Conn) context.Context {
+// withConn returns the context of all requests of a connection, which lets us
+// end them as net/http does.
+func withConn(ctx context.Context, nc net.Conn) context.Context {
+	c := nc.(*conn)
+	ctx, c.cancel = context.WithCancel(ctx)
 	return context.WithValue(ctx, connKey{}, c)
 }
 

@@ -25,6 +25,11 @@ type Limits struct {
 	Header      time.Duration // for a request's head, from its first byte. 10 s: 16 KiB even at 14 kbit/s
 	Idle        time.Duration // between requests. 120 s, longer than the 60 s that load balancers keep their own
 	HalfClosed  time.Duration // for a request whose client has closed its sending side, or has gone: these look the same. 30 s
+
+	// Unwatched is how long a request may last before we look whether its client
+	// is still there. 100 ms: most are over by then, and the look has its price. It
+	// may come half as late again.
+	Unwatched time.Duration
 }
 
 const (
@@ -43,6 +48,7 @@ func (l Limits) withDefaults() Limits {
 	setTime(&l.Header, 10*time.Second)
 	setTime(&l.Idle, 120*time.Second)
 	setTime(&l.HalfClosed, 30*time.Second)
+	setTime(&l.Unwatched, 100*time.Millisecond)
 	return l
 }
 

@@ -25,6 +25,17 @@ func tune(c net.Conn) {
 	}
 }
 
+// pending reports whether a client has sent something that nobody has read.
+func pending(c net.Conn) bool {
+	n := 0
+	if tcp, ok := c.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+		}
+	}
+	return n > 0
+}
+
 // openFiles returns how many files the process may have open.
 func openFiles() int {
 	var limit unix.Rlimit

@@ -22,7 +22,7 @@ type body struct {
 	passed  int        // how much of it is passed on
 	err     error      // that came with the last of it
 	reading bool       // a read is under way: its result arrives on pieces, until then page is not ours
-	pieces  chan piece
+	pieces  chan piece // made for the first read that is not waited for
 }
 
 // page is a page with markup in it, where it belongs: a reader, a splicer or a transcoder.
@@ -38,9 +38,10 @@ type piece struct {
 	err error
 }
 
-// newBody takes the coding of res, nil for none; for encoding and patient see decider.
-func newBody(res *http.Response, c *coding, markup []byte, encoding string, patient bool) *body {
-	b := &body{src: res.Body, res: res, markup: markup, pieces: make(chan piece, 1)}
+// begin makes b, a zero body, that of res. It takes the coding of res, nil for
+// none; for encoding and patient see decider.
+func (b *body) begin(res *http.Response, c *coding, markup []byte, encoding string, patient bool) {
+	b.src, b.res, b.markup = res.Body, res, markup
 	switch {
 	case c == nil:
 		b.page = newReader(b.src, markup, encoding, patient)
@@ -49,7 +50,6 @@ func newBody(res *http.Response, c *coding, markup []byte, encoding string, pati
 	default:
 		b.page = newTranscoder(b.src, c.codecs, markup, encoding, patient)
 	}
-	return b
 }
 
 // aheads are what most pages need of ahead, or more.
@@ -79,13 +79,16 @@ func (b *body) peek(patience time.Duration) {
 		if cap(b.ahead)-len(b.ahead) < minAhead {
 			b.ahead = append(make([]byte, 0, 2*cap(b.ahead)), b.ahead...)
 		}
-		b.reading = true
+		room := b.ahead[len(b.ahead):cap(b.ahead)]
 		if end == nil {
-			b.read(b.ahead[len(b.ahead):cap(b.ahead)])
-			b.take(<-b.pieces)
+			b.take(b.read(room))
 			continue
 		}
-		go b.read(b.ahead[len(b.ahead):cap(b.ahead)])
+		if b.pieces == nil {
+			b.pieces = make(chan piece, 1)
+		}
+		b.reading = true
+		go func() { b.pieces <- b.read(room) }()
 		select {
 		case p := <-b.pieces:
 			b.take(p)
@@ -95,9 +98,9 @@ func (b *body) peek(patience time.Duration) {
 	}
 }
 
-func (b *body) read(p []byte) {
+func (b *body) read(p []byte) piece {
 	n, err := b.page.Read(p)
-	b.pieces <- piece{n, err}
+	return piece{n, err}
 }
 
 func (b *body) take(p piece) {

@@ -59,8 +59,15 @@ const (
 // contentCoding returns the coding of a body: nil for identity. It reports
 // whether the body can be read at all.
 func contentCoding(h http.Header) (c *coding, ok bool) {
+	fields := h["Content-Encoding"]
+	switch {
+	case len(fields) == 0:
+		return nil, true
+	case len(fields) == 1 && fields[0] == "gzip":
+		return gzipCoding, true
+	}
 	var names []string
-	for _, field := range h.Values("Content-Encoding") {
+	for _, field := range fields {
 		for name := range splitQuoted(field, ',') {
 			if name = strings.ToLower(strings.TrimSpace(name)); name != "" && name != "identity" {
 				names = append(names, name)

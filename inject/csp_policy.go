@@ -11,6 +11,25 @@ import (
 // cspHeaders are the fields that hold policies, the enforced ones first.
 var cspHeaders = [...]string{"Content-Security-Policy", "Content-Security-Policy-Report-Only"}
 
+func hasPolicies(h http.Header) bool {
+	return slices.ContainsFunc(cspHeaders[:], func(name string) bool { return len(h[name]) > 0 })
+}
+
+// policiesIn returns the fields of h that hold policies. It shares the lines with
+// h, which [rewriteCSP] leaves as they are.
+func policiesIn(h http.Header) http.Header {
+	if !hasPolicies(h) {
+		return nil
+	}
+	own := make(http.Header)
+	for _, name := range cspHeaders {
+		if lines, ok := h[name]; ok {
+			own[name] = lines
+		}
+	}
+	return own
+}
+
 // cspLine is one header line, a comma-separated list of policies.
 type cspLine struct {
 	header   string // canonical name

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -20,14 +21,16 @@ type Verdict struct {
 // An Exchange is one request and its answer. It is not safe for concurrent use.
 type Exchange struct {
 	injector  *Injector
-	edition   edition
+	edition   *edition
 	reason    string   // why no answer to the request is touched, "" if one may be
 	consulted []string // request fields that this depended on
 	head      bool
-	origin    string // scheme://host of the page
+	secure    bool   // the visitor came by https
+	host      string // by which the visitor knows the site
 	known     []condition
 	verdict   Verdict
-	body      *body // of an answer that is looked into
+	body      *body // of an answer that is looked into; nil for others
+	own       body  // which body points to
 }
 
 // Request prepares r, which is about to go to the origin.
@@ -37,7 +40,7 @@ type Exchange struct {
 // such request offers the dictionaries of RFC 9842: what the visitor holds is
 // not what the origin sent.
 func (in *Injector) Request(r *http.Request) *Exchange {
-	x := &Exchange{injector: in, edition: in.edition(), head: r.Method == http.MethodHead, origin: pageOrigin(r)}
+	x := &Exchange{injector: in, edition: in.edition(), head: r.Method == http.MethodHead, secure: isSecure(r), host: r.Host}
 	x.reason, x.consulted = requestReason(r, in.frames)
 	if x.reason == "" && (!in.include.contains(r.URL.Path) || in.exclude.contains(r.URL.Path)) {
 		x.reason = "excluded"
@@ -49,20 +52,24 @@ func (in *Injector) Request(r *http.Request) *Exchange {
 		withoutInjected(r.Header)
 		return x
 	}
-	r.Header.Del("Range")
-	r.Header.Del("If-Range")
+	delete(r.Header, "Range")
+	delete(r.Header, "If-Range")
 	x.known = mapConditions(r.Header, x.edition.version)
 	return x
 }
 
-// pageOrigin returns the origin that the visitor sees, by the fields that a
-// proxy sets for its origin.
-func pageOrigin(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
+// isSecure reports whether the visitor came by https, by the fields that a proxy
+// sets for its origin.
+func isSecure(r *http.Request) bool {
+	return r.TLS != nil || first(r.Header, "X-Forwarded-Proto") == "https"
+}
+
+// origin returns scheme://host of the page, as the visitor sees it.
+func (x *Exchange) origin() string {
+	if x.secure {
+		return "https://" + x.host
 	}
-	return scheme + "://" + r.Host
+	return "http://" + x.host
 }
 
 // Response rewrites res, the answer to the request. It may wait for the first
@@ -113,19 +120,23 @@ func (x *Exchange) Verdict() Verdict {
 // rewrite puts the markup into the body and brings the header into line. Where
 // the start of the page shows that it must be left alone, nothing changes.
 func (x *Exchange) rewrite(res *http.Response, encoding string) {
-	header := res.Header.Clone()
-	policy := x.admit(header, false)
+	policies := policiesIn(res.Header)
+	policy := x.admit(policies, false)
 	if policy.Skip {
 		x.verdict.Reason, x.verdict.Policy = "csp", policy.Changes
 		return
 	}
 	coding, _ := contentCoding(res.Header)
-	markup := x.injector.tag.markup(x.edition.token, policy.Nonce, policy.TrustedTypes)
+	markup := x.edition.plain
+	if policy.Nonce != "" || policy.TrustedTypes {
+		markup = x.injector.tag.markup(x.edition.token, policy.Nonce, policy.TrustedTypes)
+	}
 	patience, whole := x.injector.patience, res.ContentLength >= 0
 	if whole {
 		patience *= wholePatience
 	}
-	x.body = newBody(res, coding, markup, encoding, whole || patience < 0)
+	x.body = &x.own
+	x.body.begin(res, coding, markup, encoding, whole || patience < 0)
 	res.Body = x.body
 	x.body.peek(patience)
 	if x.body.leftAlone() {
@@ -136,12 +147,12 @@ func (x *Exchange) rewrite(res *http.Response, encoding string) {
 		return
 	}
 	x.body.injects = true
-	res.Header = header
-	x.adjust(header, coding.reencodes())
+	maps.Copy(res.Header, policies)
+	x.adjust(res.Header, coding.reencodes())
 	x.setLength(res, coding)
 	x.verdict.Policy = policy.Changes
 	if x.verdict.Charset = x.body.lostDeclaration(); x.verdict.Charset != "" {
-		header.Set("Content-Type", "text/html; charset="+x.verdict.Charset)
+		res.Header.Set("Content-Type", "text/html; charset="+x.verdict.Charset)
 	}
 }
 
@@ -158,7 +169,7 @@ func (x *Exchange) announce(res *http.Response) {
 // confirm tells the visitor that the injected page it holds is current. Its
 // header takes the place of the one that the visitor stored.
 func (x *Exchange) confirm(res *http.Response) {
-	field := confirmed(x.known, res.Header.Get("ETag"))
+	field := confirmed(x.known, first(res.Header, "Etag"))
 	x.admit(res.Header, true)
 	x.adjust(res.Header, false)
 	if field != "" {
@@ -169,29 +180,31 @@ func (x *Exchange) confirm(res *http.Response) {
 // admit lets the markup in through the page's policies; stored is that of a
 // page sent before.
 func (x *Exchange) admit(h http.Header, stored bool) cspVerdict {
-	tag := x.injector.tag
-	if tag.HTML != "" {
+	tag := &x.injector.tag
+	if tag.HTML != "" || !hasPolicies(h) {
 		return cspVerdict{}
 	}
 	return rewriteCSP(h, cspNeeds{
-		Origin: x.origin, Inline: tag.Inline, Buffer: tag.Buffer, Src: tag.Src, Integrity: tag.Integrity,
+		Origin: x.origin(), Inline: tag.Inline, Buffer: tag.Buffer, Src: tag.Src, Integrity: tag.Integrity,
 		Connect: tag.Events, SDK: tag.SDK, NonceKept: true, Stored: stored,
 	})
 }
 
-// staleFields describe bytes that are no longer those of the origin.
+// staleFields describe bytes that are no longer those of the origin. The names
+// are canonical.
 var staleFields = []string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Use-As-Dictionary"}
 
 func (x *Exchange) adjust(h http.Header, reencoded bool) {
 	etag := injectedETag(h, x.edition.version, reencoded)
 	for _, field := range staleFields {
-		h.Del(field)
+		delete(h, field)
 	}
-	h.Del("ETag")
 	if etag != "" {
-		h.Set("ETag", etag)
+		h["Etag"] = []string{etag}
+	} else {
+		delete(h, "Etag")
 	}
-	h.Set("Accept-Ranges", "none")
+	h["Accept-Ranges"] = []string{"none"}
 }
 
 // setLength sets the length of an injected page where it is known: a page
@@ -203,7 +216,7 @@ func (x *Exchange) setLength(res *http.Response, coding *coding) {
 	}
 	if res.ContentLength < 0 || added < 0 {
 		res.ContentLength = -1
-		res.Header.Del("Content-Length")
+		delete(res.Header, "Content-Length")
 		return
 	}
 	res.ContentLength += added

@@ -158,7 +158,7 @@ func (e *explanation) metaPolicies(x *Exchange, text []byte) {
 		switch blocks := func(change string) bool { return strings.Contains(change, "the events") }; {
 		case slices.ContainsFunc(needs, blocks):
 			e.add("policy", "a <meta> in the page keeps the listener from reporting; allow %s%s in its connect-src: %s",
-				x.origin, x.injector.tag.Events, policy)
+				x.origin(), x.injector.tag.Events, policy)
 		case strings.Contains(policy, "connect-src"):
 			e.add("policy", "a <meta> in the page rules what the listener may connect to, and lets it report: %s", policy)
 		}

@@ -9,7 +9,14 @@ import (
 // case, and the encoding that its charset names; "" for none (Fetch Standard
 // 2.2.2, "extract a MIME type"; MIME Sniffing 4.4).
 func contentType(h http.Header) (mediaType, encoding string) {
-	for _, value := range h["Content-Type"] {
+	values := h["Content-Type"]
+	if len(values) == 1 {
+		switch values[0] { // what nearly all pages have
+		case "text/html; charset=utf-8", "text/html; charset=UTF-8", "text/html;charset=utf-8", "text/html;charset=UTF-8":
+			return "text/html", "utf-8"
+		}
+	}
+	for _, value := range values {
 		for part := range splitQuoted(value, ',') {
 			essence, parameters, _ := strings.Cut(part, ";")
 			essence = strings.ToLower(strings.Trim(essence, httpSpace))
@@ -23,6 +30,15 @@ func contentType(h http.Header) (mediaType, encoding string) {
 		}
 	}
 	return mediaType, encoding
+}
+
+// first returns the first value of a field, of canonical name, or "". Unlike
+// [http.Header.Get] it does not work that name out each time.
+func first(h http.Header, field string) string {
+	if values := h[field]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 const httpSpace = " \t\r\n"
@@ -78,10 +94,10 @@ func splitQuoted(s string, separator byte) func(yield func(string) bool) {
 	}
 }
 
-// hasToken reports whether the comma-separated values of a field hold token, in
-// any case, with or without parameters.
+// hasToken reports whether the comma-separated values of a field, of canonical
+// name, hold token, in any case, with or without parameters.
 func hasToken(h http.Header, field, token string) bool {
-	for _, value := range h.Values(field) {
+	for _, value := range h[field] {
 		for part := range splitQuoted(value, ',') {
 			part, _, _ = strings.Cut(part, ";")
 			if strings.EqualFold(strings.TrimSpace(part), token) {

@@ -12,10 +12,14 @@ import (
 // visitor's own list, less the codings by dictionary (RFC 9842): the origin
 // would count on bytes that the visitor does not hold.
 func narrowCodings(h http.Header) {
-	h.Del("Available-Dictionary")
-	h.Del("Dictionary-Id")
+	delete(h, "Available-Dictionary")
+	delete(h, "Dictionary-Id")
+	accepted := h["Accept-Encoding"]
+	if len(accepted) == 1 && accepted[0] == "gzip" {
+		return
+	}
 	var kept []string
-	for _, field := range h.Values("Accept-Encoding") {
+	for _, field := range accepted {
 		for part := range splitQuoted(field, ',') {
 			name, parameters, _ := strings.Cut(part, ";")
 			switch name = strings.ToLower(strings.TrimSpace(name)); {
@@ -27,7 +31,7 @@ func narrowCodings(h http.Header) {
 			}
 		}
 	}
-	if len(kept) == 0 && len(h.Values("Accept-Encoding")) > 0 {
+	if len(kept) == 0 && len(accepted) > 0 {
 		kept = []string{"identity"} // without the field, any coding would do
 	}
 	if len(kept) > 0 {
@@ -50,8 +54,11 @@ func vary(h http.Header, fields []string) {
 	if hasToken(h, "Vary", "*") {
 		return
 	}
-	fields = slices.DeleteFunc(slices.Clone(fields), func(field string) bool { return hasToken(h, "Vary", field) })
+	named := func(field string) bool { return hasToken(h, "Vary", field) }
+	if slices.ContainsFunc(fields, named) {
+		fields = slices.DeleteFunc(slices.Clone(fields), named)
+	}
 	if len(fields) > 0 {
-		h.Add("Vary", strings.Join(fields, ", "))
+		h["Vary"] = append(h["Vary"], strings.Join(fields, ", "))
 	}
 }

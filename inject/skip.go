@@ -11,18 +11,29 @@ func requestReason(r *http.Request, frames bool) (reason string, consulted []str
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead:
 		return "method", nil
-	case r.Header.Get("Sec-Fetch-Dest") != "":
+	case first(r.Header, "Sec-Fetch-Dest") != "":
 		return destinationReason(r.Header, frames)
 	}
 	return oldRequestReason(r.Header)
 }
 
+// The fields that tell a navigation, for as long as they are looked at. Nobody
+// writes to them.
+var (
+	destinationFields = []string{"Sec-Fetch-Dest"}
+	emptyFields       = []string{"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Purpose", "Purpose"}
+	oldFields         = []string{
+		"Sec-Fetch-Dest", "Accept", "X-Requested-With", "HX-Request", "Turbo-Frame", "Datastar-Request", "X-Pjax",
+		"Sec-Purpose", "Purpose", "User-Agent",
+	}
+)
+
 // destinationReason goes by the request's destination (Fetch Metadata 2.1).
 // Older kinds of prefetch have none, but what they fetch is shown as a document
 // later; a script's own fetch is no such thing, whatever it calls itself.
 func destinationReason(h http.Header, frames bool) (reason string, consulted []string) {
-	consulted = []string{"Sec-Fetch-Dest"}
-	switch strings.ToLower(h.Get("Sec-Fetch-Dest")) {
+	consulted = destinationFields
+	switch strings.ToLower(first(h, "Sec-Fetch-Dest")) {
 	case "document":
 		return "", consulted
 	case "iframe", "frame", "fencedframe":
@@ -31,8 +42,8 @@ func destinationReason(h http.Header, frames bool) (reason string, consulted []s
 		}
 		return "frame", consulted
 	case "empty":
-		consulted = append(consulted, "Sec-Fetch-Mode", "Sec-Purpose", "Purpose")
-		if isPrefetch(h) && strings.EqualFold(h.Get("Sec-Fetch-Mode"), "no-cors") {
+		consulted = emptyFields
+		if isPrefetch(h) && strings.EqualFold(first(h, "Sec-Fetch-Mode"), "no-cors") {
 			return "", consulted
 		}
 	}
@@ -44,24 +55,24 @@ func isPrefetch(h http.Header) bool {
 }
 
 // scriptFields are set by libraries that fetch parts of pages.
-var scriptFields = []string{"X-Requested-With", "HX-Request", "Turbo-Frame", "Datastar-Request", "X-Pjax"}
+var scriptFields = []string{"X-Requested-With", "Hx-Request", "Turbo-Frame", "Datastar-Request", "X-Pjax"}
 
 // oldRequestReason serves browsers that send no Fetch Metadata, or none to
 // origins without TLS, and all other programs. A browser names text/html when it
 // navigates and sends */* when a script fetches; others send */*, or nothing,
 // for everything.
 func oldRequestReason(h http.Header) (reason string, consulted []string) {
-	consulted = append([]string{"Sec-Fetch-Dest", "Accept"}, scriptFields...)
+	consulted = oldFields[:2+len(scriptFields)]
 	for _, field := range scriptFields {
-		if h.Get(field) != "" && !strings.EqualFold(h.Get(field), "false") {
+		if value := first(h, field); value != "" && !strings.EqualFold(value, "false") {
 			return "fetch", consulted
 		}
 	}
-	if len(h.Values("Accept")) == 0 || hasToken(h, "Accept", "text/html") {
+	if len(h["Accept"]) == 0 || hasToken(h, "Accept", "text/html") {
 		return "", consulted
 	}
-	consulted = append(consulted, "Sec-Purpose", "Purpose", "User-Agent")
-	isBrowser := strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
+	consulted = oldFields
+	isBrowser := strings.HasPrefix(first(h, "User-Agent"), "Mozilla/")
 	if hasToken(h, "Accept", "*/*") && (isPrefetch(h) || !isBrowser) {
 		return "", consulted
 	}
@@ -73,7 +84,7 @@ func responseReason(res *http.Response, mediaType string) string {
 	switch h := res.Header; {
 	case res.StatusCode == http.StatusSwitchingProtocols:
 		return "upgrade" // Body is the raw connection
-	case res.StatusCode == http.StatusPartialContent || h.Get("Content-Range") != "":
+	case res.StatusCode == http.StatusPartialContent || first(h, "Content-Range") != "":
 		return "range" // offsets would point at the wrong bytes
 	case !showsBody(res):
 		return "status"
@@ -81,7 +92,7 @@ func responseReason(res *http.Response, mediaType string) string {
 		return "xhtml" // one script that is not well-formed XML would break the page
 	case mediaType != "text/html":
 		return "not-html"
-	case hasToken(h, "CTLive", "off"):
+	case hasToken(h, "Ctlive", "off"):
 		return "opted-out"
 	case hasToken(h, "Cache-Control", "no-transform"):
 		return "no-transform"
@@ -105,7 +116,7 @@ func showsBody(res *http.Response) bool {
 // isAttachment reports whether res is saved and not shown (RFC 6266 4.2: also
 // a disposition type that is not known).
 func isAttachment(h http.Header) bool {
-	disposition, _, _ := strings.Cut(h.Get("Content-Disposition"), ";")
+	disposition, _, _ := strings.Cut(first(h, "Content-Disposition"), ";")
 	disposition = strings.TrimSpace(disposition)
 	return disposition != "" && !strings.EqualFold(disposition, "inline") && !strings.Contains(disposition, "=")
 }

@@ -44,19 +44,22 @@ func (t Tag) version(token string) string {
 }
 
 // An edition is what the markup of all pages has in common for a while.
-type edition struct{ token, version string }
+type edition struct {
+	token, version string
+	plain          []byte // the markup of a page without policies; nobody writes to it
+}
 
 // edition returns today's edition of the markup.
-func (in *Injector) edition() edition {
+func (in *Injector) edition() *edition {
 	token := ""
 	if in.tag.Token != nil {
 		token = in.tag.Token()
 	}
 	if e := in.current.Load(); e != nil && e.token == token {
-		return *e
+		return e
 	}
-	e := edition{token, in.tag.version(token)}
-	in.current.Store(&e)
+	e := &edition{token, in.tag.version(token), in.tag.markup(token, "", false)}
+	in.current.Store(e)
 	return e
 }
 

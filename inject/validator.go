@@ -24,7 +24,7 @@ const (
 // injectedETag returns the validator of the injected page, or "" if the origin
 // sent nothing to derive it from.
 func injectedETag(h http.Header, version string, reencoded bool) string {
-	tag, weak, ok := parseETag(h.Get("ETag"))
+	tag, weak, ok := parseETag(first(h, "Etag"))
 	switch {
 	case ok && weak:
 		return `W/"` + tag + fromWeak + version + `"`
@@ -33,7 +33,11 @@ func injectedETag(h http.Header, version string, reencoded bool) string {
 	case ok:
 		return `"` + tag + fromStrong + version + `"`
 	}
-	modified, err := http.ParseTime(h.Get("Last-Modified"))
+	date := first(h, "Last-Modified")
+	if date == "" {
+		return ""
+	}
+	modified, err := http.ParseTime(date)
 	if err != nil {
 		return ""
 	}
@@ -84,9 +88,9 @@ type condition struct{ field, etag string }
 // here, must not be confirmed: such a request becomes unconditional. It returns
 // the conditions that stand.
 func mapConditions(h http.Header, version string) (known []condition) {
-	fields := h.Values("If-None-Match")
-	h.Del("If-None-Match")
-	h.Del("If-Modified-Since")
+	fields := h["If-None-Match"]
+	delete(h, "If-None-Match")
+	delete(h, "If-Modified-Since")
 	for _, field := range fields {
 		for part := range splitQuoted(field, ',') {
 			etag, modified, of, ours := original(part)
@@ -121,7 +125,7 @@ func confirmed(known []condition, etag string) string {
 // representation, and gives the origin back its own in the preconditions of,
 // say, a PUT of an edited page.
 func withoutInjected(h http.Header) {
-	for _, field := range h.Values("If-None-Match") {
+	for _, field := range h["If-None-Match"] {
 		for part := range splitQuoted(field, ',') {
 			if _, _, _, ours := original(part); ours {
 				h.Del("If-None-Match")
@@ -133,7 +137,7 @@ func withoutInjected(h http.Header) {
 }
 
 func unmapPreconditions(h http.Header) {
-	values := h.Values("If-Match")
+	values := h["If-Match"]
 	for i, field := range values {
 		var parts []string
 		for part := range splitQuoted(field, ',') {

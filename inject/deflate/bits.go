@@ -1,6 +1,9 @@
 package deflate
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // load returns at least 57 bits of b from the given bit on, zeros past its end.
 // The first bit of a byte is its lowest (RFC 1951 3.1.1).
@@ -40,12 +43,38 @@ func (w *writer) code(c code) { w.put(c.bits(), c.len()) }
 // copy appends the bits [from, to) of b.
 func (w *writer) copy(b []byte, from, to int) {
 	const step = 56
+	if to-from > 2*step {
+		if n := -w.n & 7; n > 0 {
+			w.put(load(b, from)&(1<<n-1), n)
+			from += int(n)
+		}
+		from += w.copyWords(b[from>>3:(to+7)>>3], from&7, to-from)
+	}
 	for ; to-from > step; from += step {
 		w.put(load(b, from)&(1<<step-1), step)
 	}
 	if n := uint(to - from); n > 0 {
 		w.put(load(b, from)&(1<<n-1), n)
 	}
+}
+
+// copyWords appends most of the size bits of b from bit shift of the first byte on, w standing at the start of a byte. It
+// returns how many.
+func (w *writer) copyWords(b []byte, shift, size int) (copied int) {
+	if shift == 0 {
+		w.buf = append(w.buf, b[:size>>3]...)
+		return size &^ 7
+	}
+	w.buf = slices.Grow(w.buf, len(b))
+	to := w.buf[len(w.buf):cap(w.buf)]
+	for len(b) > 16 && len(to) >= 8 {
+		v := binary.LittleEndian.Uint64(b)>>(shift&7) | uint64(b[8])<<(64-shift&63)
+		binary.LittleEndian.PutUint64(to, v)
+		b, to = b[8:], to[8:]
+		copied += 64
+	}
+	w.buf = w.buf[:len(w.buf)+copied>>3]
+	return copied
 }
 
 // literals appends the codes of text, each of which c must have.

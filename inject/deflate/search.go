@@ -1,6 +1,9 @@
 package deflate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // search decodes a little and shows it to the placer.
 func (r *Reader) search() error {
@@ -59,6 +62,11 @@ func (r *Reader) decode(size int) error {
 			if err := s.enter(); err != nil {
 				return err
 			}
+		}
+		if s.inside && s.blk.kind != stored {
+			r.text = s.expand(slices.Grow(r.text, size-len(r.text)+maxMatch), size)
+		}
+		if !s.inside || len(r.text) >= size {
 			continue
 		}
 		t, err := s.peek()
@@ -86,9 +94,6 @@ func (r *Reader) keep(t token, size int) {
 	case t.dist == 0:
 		r.text = append(r.text, t.lit)
 	default:
-		for ; n > 0; n -= min(n, t.dist) {
-			from := len(r.text) - t.dist
-			r.text = append(r.text, r.text[from:from+min(n, t.dist)]...)
-		}
+		r.text = repeat(r.text, n, t.dist)
 	}
 }

@@ -19,6 +19,7 @@ func (r *Reader) insert(k int64) {
 		r.limit = math.MaxInt64 // zlib's wants the length of the text
 	}
 	s := &r.s
+	r.decode(int(k) + maxMatch) // as far as it goes; what stops it comes up again
 	s.rewind(k, r.start.bit, r.start.pos)
 	t := r.seek()
 	r.writePrefix()

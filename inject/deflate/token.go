@@ -112,3 +112,44 @@ func (s *source) run(floor, limit int64) {
 	}
 	s.bit, s.pos = i*8-int(n&0xff), pos
 }
+
+// expand takes tokens quickly as run does, and appends to text, which must be all that was decoded so far, what they stand
+// for. Up to maxMatch bytes more than limit may come of it, for which text must have room.
+func (s *source) expand(text []byte, limit int) []byte {
+	in, c := s.in, s.codes
+	i := s.bit >> 3
+	if i+16 > len(in) {
+		return text
+	}
+	b := binary.LittleEndian.Uint64(in[i:]) >> (s.bit & 7)
+	i += 7
+	n := entry(56 - s.bit&7)
+	for len(text) < limit && i+16 <= len(in) {
+		b |= binary.LittleEndian.Uint64(in[i:]) << (n & 63)
+		i += 7 - int(n>>3&7)
+		n |= 56
+		e := c.litAt(b)
+		if e&literal != 0 {
+			b, n, text = b>>(e&63), n-e, append(text, byte(e>>16))
+			continue
+		}
+		w := b >> (e & 63)
+		d := c.distAt(w)
+		dist := d.value(w)
+		if (e|d)&special != 0 || dist > len(text) {
+			break
+		}
+		text = repeat(text, e.value(b), dist)
+		b, n = w>>(d&63), n-e-d
+	}
+	s.bit, s.pos = i*8-int(n&0xff), int64(len(text))
+	return text
+}
+
+// repeat appends n bytes that stand at the given distance before.
+func repeat(text []byte, n, dist int) []byte {
+	for from := len(text) - dist; n > 0; n -= min(n, dist) {
+		text = append(text, text[from:from+min(n, dist)]...)
+	}
+	return text
+}

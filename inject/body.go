@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"ctlive/inject/deflate"
 )
 
 // body is the body of a page that is looked into: the page, less what peek has
@@ -39,14 +41,15 @@ type piece struct {
 }
 
 // begin makes b, a zero body, that of res. It takes the coding of res, nil for
-// none; for encoding and patient see decider.
-func (b *body) begin(res *http.Response, c *coding, markup []byte, encoding string, patient bool) {
+// none, and the markup, which may be packed, too; for encoding and patient see
+// decider.
+func (b *body) begin(res *http.Response, c *coding, markup []byte, packed *deflate.Packed, encoding string, patient bool) {
 	b.src, b.res, b.markup = res.Body, res, markup
 	switch {
 	case c == nil:
 		b.page = newReader(b.src, markup, encoding, patient)
 	case c.codecs == nil:
-		b.page = newSplicer(b.src, c.format, markup, encoding, patient)
+		b.page = newSplicer(b.src, c.format, markup, packed, encoding, patient)
 	default:
 		b.page = newTranscoder(b.src, c.codecs, markup, encoding, patient)
 	}

@@ -127,16 +127,16 @@ func (x *Exchange) rewrite(res *http.Response, encoding string) {
 		return
 	}
 	coding, _ := contentCoding(res.Header)
-	markup := x.edition.plain
+	markup, packed := x.edition.plain, x.edition.packed
 	if policy.Nonce != "" || policy.TrustedTypes {
-		markup = x.injector.tag.markup(x.edition.token, policy.Nonce, policy.TrustedTypes)
+		markup, packed = x.injector.tag.markup(x.edition.token, policy.Nonce, policy.TrustedTypes), nil
 	}
 	patience, whole := x.injector.patience, res.ContentLength >= 0
 	if whole {
 		patience *= wholePatience
 	}
 	x.body = &x.own
-	x.body.begin(res, coding, markup, encoding, whole || patience < 0)
+	x.body.begin(res, coding, markup, packed, encoding, whole || patience < 0)
 	res.Body = x.body
 	x.body.peek(patience)
 	if x.body.leftAlone() {

@@ -12,6 +12,7 @@
 package inject
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -41,6 +42,7 @@ const wholePatience = 10
 // An Injector rewrites the pages of a site. It is safe for concurrent use.
 type Injector struct {
 	tag              Tag
+	making           sync.Mutex // held while current is replaced
 	current          atomic.Pointer[edition]
 	frames           bool
 	include, exclude pathSet

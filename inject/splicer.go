@@ -15,14 +15,16 @@ type splicer struct {
 	stream deflate.Reader
 	decide decider
 	markup []byte
+	packed *deflate.Packed // the same; or nil
 }
 
 var splicers = sync.Pool{New: func() any { return new(splicer) }}
 
-// newSplicer reads a page from src; for encoding and patient see decider.
-func newSplicer(src io.Reader, f deflate.Format, markup []byte, encoding string, patient bool) *splicer {
+// newSplicer reads a page from src; packed may be nil. For encoding and patient
+// see decider.
+func newSplicer(src io.Reader, f deflate.Format, markup []byte, packed *deflate.Packed, encoding string, patient bool) *splicer {
 	s := splicers.Get().(*splicer)
-	s.src, s.begun, s.markup = src, false, markup
+	s.src, s.begun, s.markup, s.packed = src, false, markup, packed
 	s.decide.reset(encoding, patient)
 	s.stream.Reset(source{s}, f, nil, s)
 	return s
@@ -31,7 +33,7 @@ func newSplicer(src io.Reader, f deflate.Format, markup []byte, encoding string,
 func (s *splicer) decision() *decider { return &s.decide }
 
 func (s *splicer) release() {
-	s.src, s.markup = nil, nil
+	s.src, s.markup, s.packed = nil, nil, nil
 	s.stream.Reset(nil, 0, nil, nil)
 	splicers.Put(s)
 }
@@ -76,6 +78,10 @@ func (s *splicer) Feed(text []byte, end bool) (int64, deflate.Verdict) {
 	case d.reason != "":
 		return 0, deflate.Decline
 	}
-	s.stream.SetMarkup(inUnits(s.markup, d.decoder.unit))
+	if wide := d.decoder.unit == littleEndian || d.decoder.unit == bigEndian; s.packed != nil && !wide {
+		s.stream.SetPacked(s.packed)
+	} else {
+		s.stream.SetMarkup(inUnits(s.markup, d.decoder.unit))
+	}
 	return d.point, deflate.Insert
 }

@@ -7,6 +7,8 @@ import (
 	"html"
 	"strings"
 	"unicode/utf8"
+
+	"ctlive/inject/deflate"
 )
 
 // markerAttribute is on every script element of ours, and tells a second proxy
@@ -47,6 +49,7 @@ func (t Tag) version(token string) string {
 type edition struct {
 	token, version string
 	plain          []byte // the markup of a page without policies; nobody writes to it
+	packed         *deflate.Packed
 }
 
 // edition returns today's edition of the markup.
@@ -58,7 +61,13 @@ func (in *Injector) edition() *edition {
 	if e := in.current.Load(); e != nil && e.token == token {
 		return e
 	}
-	e := &edition{token, in.tag.version(token), in.tag.markup(token, "", false)}
+	in.making.Lock() // packing takes a megabyte for a moment
+	defer in.making.Unlock()
+	if e := in.current.Load(); e != nil && e.token == token {
+		return e
+	}
+	e := &edition{token: token, version: in.tag.version(token), plain: in.tag.markup(token, "", false)}
+	e.packed = deflate.Pack(e.plain)
 	in.current.Store(e)
 	return e
 }

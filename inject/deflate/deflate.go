@@ -4,7 +4,8 @@
 // the offset k at which the markup belongs. The stream it returns decodes to the text up to k, the markup, and the rest
 // of the text, and is made of the bits of the original:
 //
-//   - up to k the bits are copied, the block is ended, and the markup follows in a block with the fixed codes;
+//   - up to k the bits are copied, the block is ended, and the markup follows in a block with the fixed codes, or in
+//     blocks that were compressed beforehand (see [Pack]);
 //   - the header of the block that was ended is repeated, and the bits are copied on. Only a match that reaches back
 //     across k is written anew, with its distance longer by the markup: in two where its source lies on both sides, as
 //     literals where the distance is too long or has no code in the block, or in a short block with the fixed codes;
@@ -93,6 +94,7 @@ type Reader struct {
 	src    io.Reader
 	format Format
 	markup []byte
+	packed *Packed // the same; or nil
 	placer Placer
 
 	phase   phase
@@ -127,7 +129,7 @@ type Reader struct {
 func (r *Reader) Reset(src io.Reader, format Format, markup []byte, placer Placer) {
 	r.s.reset()
 	r.w = writer{buf: r.w.buf[:0]}
-	r.src, r.format, r.markup, r.placer = src, format, markup, placer
+	r.src, r.format, r.markup, r.packed, r.placer = src, format, markup, nil, placer
 	r.phase, r.verdict, r.damage, r.end, r.err = framing, Undecided, nil, nil, nil
 	r.frame = frame{}
 	r.mark, r.idle, r.hold, r.tail = 0, true, 0, 0
@@ -137,7 +139,10 @@ func (r *Reader) Reset(src io.Reader, format Format, markup []byte, placer Place
 }
 
 // SetMarkup sets the markup anew, which a placer may do before it answers Insert.
-func (r *Reader) SetMarkup(markup []byte) { r.markup = markup }
+func (r *Reader) SetMarkup(markup []byte) { r.markup, r.packed = markup, nil }
+
+// SetPacked does the same with markup that has been packed.
+func (r *Reader) SetPacked(p *Packed) { r.markup, r.packed = p.text, p }
 
 // Read implements io.Reader. It returns what a single read of the source has made possible.
 func (r *Reader) Read(p []byte) (int, error) {
@@ -253,7 +258,7 @@ func (r *Reader) finish() {
 		r.endTail()
 	default:
 		r.err = r.end
-		r.src, r.placer, r.markup = nil, nil, nil
+		r.src, r.placer, r.markup, r.packed = nil, nil, nil, nil
 	}
 }
 

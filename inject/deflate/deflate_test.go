@@ -18,6 +18,9 @@ import (
 func check(t *testing.T, r *Reader, w wrapping, src io.Reader, text, markup []byte, p placeAt) (out []byte) {
 	t.Helper()
 	r.Reset(src, w.format, markup, &p)
+	if p.packed {
+		r.SetPacked(Pack(markup))
+	}
 	out, err := io.ReadAll(r)
 	if err != nil || r.Verdict() != Insert || r.Damage() != nil {
 		t.Fatalf("k %d of %d, markup %d: %v, verdict %v, damage %v", p.k, len(text), len(markup), err, r.Verdict(), r.Damage())
@@ -42,7 +45,7 @@ func TestInsertEverywhere(t *testing.T) {
 					stream := w.wrap(raw, text)
 					for k := range len(text) + 1 {
 						markup := page(rnd, 1+rnd.IntN(1+rnd.IntN(5000)))
-						p := placeAt{k: int64(k), enough: rnd.Int64N(int64(len(text) + 1))}
+						p := placeAt{k: int64(k), enough: rnd.Int64N(int64(len(text) + 1)), packed: rnd.IntN(16) == 0}
 						check(t, &r, w, delivered(stream, rnd), text, markup, p)
 					}
 				}
@@ -64,7 +67,7 @@ func TestInsertIntoPages(t *testing.T) {
 					stream := w.wrap(raw, text)
 					for range 8 {
 						markup := page(rnd, 1+rnd.IntN(1+rnd.IntN(40_000)))
-						p := placeAt{k: rnd.Int64N(1 + rnd.Int64N(60_000)), enough: rnd.Int64N(60_000)}
+						p := placeAt{k: rnd.Int64N(1 + rnd.Int64N(60_000)), enough: rnd.Int64N(60_000), packed: rnd.IntN(2) == 0}
 						check(t, &r, w, delivered(stream, rnd), text, markup, p)
 					}
 				}
@@ -100,7 +103,7 @@ func TestInsertIntoCorpus(t *testing.T) {
 			raw := encoders[rnd.IntN(inProcess)].encode(t, s.text)
 			w := wrappings[rnd.IntN(len(wrappings))]
 			for _, k := range []int{61, rnd.IntN(maxText)} {
-				p := placeAt{k: min(int64(k), int64(len(s.text)))}
+				p := placeAt{k: min(int64(k), int64(len(s.text))), packed: rnd.IntN(2) == 0}
 				check(t, &r, w, delivered(w.wrap(raw, s.text), rnd), s.text, benchMarkup, p)
 			}
 		}

@@ -18,7 +18,7 @@ func FuzzSplice(f *testing.F) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		raw := encoders[int(encoder)%inProcess].encode(t, text)
 		w := wrappings[rnd.IntN(len(wrappings))]
-		p := placeAt{k: min(int64(k), int64(len(text)), maxText), enough: min(rnd.Int64N(3000), int64(len(text)))}
+		p := placeAt{k: min(int64(k), int64(len(text)), maxText), enough: min(rnd.Int64N(3000), int64(len(text))), packed: rnd.IntN(8) == 0}
 		var r Reader
 		check(t, &r, w, delivered(w.wrap(raw, text), rnd), text, page(rnd, int(size)), p)
 	})

@@ -25,6 +25,7 @@ type placeAt struct {
 	k, enough int64
 	seen      int64
 	sure      bool // tells what cannot be the place
+	packed    bool // the markup is to be packed
 }
 
 func (p *placeAt) Feed(text []byte, end bool) (int64, Verdict) {

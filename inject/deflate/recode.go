@@ -4,6 +4,9 @@ package deflate
 // starts before it. Only the bytes whose source lies before the markup have moved away from it: that of the others, and
 // they themselves, have moved by the same.
 func (r *Reader) putAcross(pos int64, n, dist int) {
+	if r.open == noBlock {
+		r.useOwn()
+	}
 	from := pos - int64(dist)
 	across := min(int64(n), r.k-from)
 	r.putMatch(r.text[from:from+across], dist+len(r.markup))

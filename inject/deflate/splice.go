@@ -27,8 +27,7 @@ func (r *Reader) insert(k int64) {
 	if before > 0 {
 		r.putMatch(r.text[s.pos:k], t.dist)
 	}
-	r.useFixed()
-	r.w.literals(fixed, r.markup)
+	r.putMarkup()
 	if s.inside && s.blk.kind == stored {
 		r.openStored()
 	}

@@ -91,20 +91,18 @@ var (
 )
 
 // set makes c the codes with these code lengths. In error it leaves c as it was.
-func (c *codes) set(lits, dists []uint8) error {
-	if lits[endBlock] == 0 {
+func (c *codes) set(lits, dists *census) error {
+	if !lits.ends {
 		return errNoEndOfBlock
 	}
-	nl, err := count(lits)
-	if err != nil {
+	if err := lits.check(); err != nil {
 		return err
 	}
-	nd, err := count(dists)
-	if err != nil {
+	if err := dists.check(); err != nil {
 		return err
 	}
-	build(c.lit[:], litBits, lits, &nl, litEntries[:], c.litCode[:])
-	build(c.dist[:], distBits, dists, &nd, distEntries[:], c.distCode[:])
+	build(c.lit[:], litBits, lits, litEntries[:], c.litCode[:])
+	build(c.dist[:], distBits, dists, distEntries[:], c.distCode[:])
 	return nil
 }
 
@@ -132,50 +130,56 @@ func (c *codes) cost(text []byte) (n int, ok bool) {
 	return n, true
 }
 
-// tally is the number of codes by length.
-type tally [maxCode + 1]int
+// census lists the symbols of a code by the length of theirs, each list in the order of add.
+type census struct {
+	number [maxCode + 1]uint16       // of symbols, by length
+	last   [maxCode + 1]uint16       // of each list, an index of next
+	next   [288 + maxCode + 1]uint16 // symbol after a symbol; the lists start behind the symbols
+	ends   bool                      // endBlock has a code
+}
 
-// count counts code lengths, and refuses those that make no code. Like zlib it takes an incomplete code only where that
-// is a single bit or nothing.
-func count(lens []uint8) (t tally, err error) {
-	for _, l := range lens {
-		t[l]++
+func (c *census) reset() {
+	c.number, c.ends = [maxCode + 1]uint16{}, false
+	for l := range c.last {
+		c.last[l] = uint16(288 + l)
 	}
+}
+
+// add gives symbols, from sym on, codes of l bits, which may not be 0.
+func (c *census) add(sym, n int, l uint8) {
+	l &= maxCode
+	at := c.last[l]
+	for end := sym + n; sym < end; sym++ {
+		c.next[at] = uint16(sym)
+		at = uint16(sym)
+		c.ends = c.ends || sym == endBlock
+	}
+	c.last[l] = at
+	c.number[l] += uint16(n)
+}
+
+// check refuses code lengths that make no code. Like zlib it takes an incomplete code only where that is a single bit or
+// nothing.
+func (c *census) check() error {
 	missing := 1
 	for l := 1; l <= maxCode; l++ {
-		if missing = missing<<1 - t[l]; missing < 0 {
-			return t, errOversubscribed
+		if missing = missing<<1 - int(c.number[l]); missing < 0 {
+			return errOversubscribed
 		}
 	}
-	if missing == 0 || missing == 1<<maxCode || missing == 1<<(maxCode-1) && t[1] == 1 {
-		return t, nil
+	if missing == 0 || missing == 1<<maxCode || missing == 1<<(maxCode-1) && c.number[1] == 1 {
+		return nil
 	}
-	return t, errIncomplete
+	return errIncomplete
 }
 
-// build fills table and list for the canonical code with the given code lengths (RFC 1951 3.2.2). entries describes
-// each symbol but for its code.
-func build(table []entry, indexBits uint, lens []uint8, t *tally, entries []entry, list []code) {
-	var sorted [288]uint16
-	sortSymbols(&sorted, lens, t)
+// build fills table and list for the canonical code of lens (RFC 1951 3.2.2). entries describes each symbol but for its
+// code.
+func build(table []entry, indexBits uint, lens *census, entries []entry, list []code) {
 	clear(list)
-	f := filler{table: table, bits: indexBits, entries: entries, list: list, symbols: sorted[:len(lens)-t[0]]}
-	f.short(t)
-	f.long(t)
-}
-
-// sortSymbols lists the symbols that have a code by its length, then by value.
-func sortSymbols(sorted *[288]uint16, lens []uint8, t *tally) {
-	var next [maxCode + 1]int
-	for l := 1; l < maxCode; l++ {
-		next[l+1] = next[l] + t[l]
-	}
-	for sym, l := range lens {
-		if l != 0 {
-			sorted[next[l]] = uint16(sym)
-			next[l]++
-		}
-	}
+	f := filler{table: table, bits: indexBits, entries: entries, list: list, lens: lens}
+	f.short()
+	f.long()
 }
 
 // filler gives out codes to symbols, in order.
@@ -184,30 +188,32 @@ type filler struct {
 	bits    uint // of the index
 	entries []entry
 	list    []code
-	symbols []uint16
-	next    uint // code, its first bit lowest
+	lens    *census
+	at      uint16 // index of lens.next, the next symbol's
+	next    uint16 // code, its first bit highest
 }
 
-// give returns the table entry of the next symbol, and its code, which is of l bits.
+// turn goes on to the codes of l bits.
+func (f *filler) turn(l uint) {
+	f.at, f.next = uint16(288+l), f.next<<1
+}
+
+// give returns the table entry of the next symbol, and its code, which is of l bits, the first lowest.
 func (f *filler) give(l uint) (entry, uint) {
-	sym, c := f.symbols[0], f.next
-	f.symbols = f.symbols[1:]
+	sym, c := f.lens.next[f.at], uint(bits.Reverse16(f.next<<(16-l)))
+	f.at, f.next = sym, f.next+1
 	f.list[sym] = code(c<<4 | l)
-	// Add one at bit l-1 and carry downwards. After the last code of all, none of the l bits is free.
-	if free := ^c & (1<<l - 1); free != 0 {
-		top := uint(1) << (bits.Len(free) - 1)
-		f.next = c&(top-1) | top
-	}
 	return f.entries[sym] + entry(l)*oneBit, c
 }
 
 // short enters the codes that the index covers. With each bit more, what is there repeats itself.
-func (f *filler) short(t *tally) {
+func (f *filler) short() {
 	f.table[0] = unused
 	for l := uint(1); l <= f.bits; l++ {
 		half := 1 << (l - 1)
 		copy(f.table[half:2*half], f.table[:half])
-		for range t[l] {
+		f.turn(l)
+		for range f.lens.number[l] {
 			e, c := f.give(l)
 			f.table[c] = e
 		}
@@ -215,17 +221,19 @@ func (f *filler) short(t *tally) {
 }
 
 // long enters the longer codes in second tables, one for each index they begin with.
-func (f *filler) long(t *tally) {
+func (f *filler) long() {
+	t := f.lens.number
 	index, start, end, size := uint(1)<<f.bits, 0, 1<<f.bits, uint(0)
 	for l := f.bits + 1; l <= maxCode; l++ {
+		f.turn(l)
 		for ; t[l] > 0; t[l]-- {
-			if f.next&(1<<f.bits-1) != index {
-				index, start = f.next&(1<<f.bits-1), end
-				size = depth(t, l, f.bits)
+			e, c := f.give(l)
+			if i := c & (1<<f.bits - 1); i != index {
+				index, start = i, end
+				size = depth(&t, l, f.bits)
 				end += 1 << size
 				f.table[index] = special | link | entry(start)<<16 | entry(size)<<8 | entry(f.bits)
 			}
-			e, c := f.give(l)
 			for i := c >> f.bits; i < 1<<size; i += 1 << (l - f.bits) {
 				f.table[start+int(i)] = e
 			}
@@ -234,9 +242,9 @@ func (f *filler) long(t *tally) {
 }
 
 // depth returns the bits of the second table that starts with a code of l bits, t being what is left to give out.
-func depth(t *tally, l, indexBits uint) uint {
+func depth(t *[maxCode + 1]uint16, l, indexBits uint) uint {
 	n := l - indexBits
-	for used := t[l]; used < 1<<n; used = used<<1 + t[indexBits+n] {
+	for used := int(t[l]); used < 1<<n; used = used<<1 + int(t[indexBits+n]) {
 		n++
 	}
 	return n

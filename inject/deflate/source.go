@@ -64,10 +64,12 @@ type blockHeader struct {
 // lengths are the code lengths of a dynamic block (RFC 1951 3.2.7) while they are read.
 type lengths struct {
 	used  int // bits read since the start of the block, 0 when none is being entered
-	lits  int
-	total int // lits and distances
+	count int // of literal and length symbols
+	total int // with the distances
 	got   int
-	list  [maxLits + maxDists]uint8
+	last  uint8 // length that was read last
+	lits  census
+	dists census
 	table [1 << codeBits]entry
 	codes [19]code
 }
@@ -171,51 +173,70 @@ func (s *source) readCounts() (size int, err error) {
 		n.used = 0
 		return 0, errStarved
 	}
-	n.lits, n.got = int(w&31)+firstLen, 0
+	n.count, n.got, n.last = int(w&31)+firstLen, 0, 0
 	dists := int(w>>5&31) + 1
-	if n.total = n.lits + dists; n.lits > maxLits || dists > maxDists {
+	if n.total = n.count + dists; n.count > maxLits || dists > maxDists {
 		return 0, errCounts
 	}
+	if err := n.readCode(load(s.in, s.bit+17), sent); err != nil {
+		return 0, err
+	}
+	n.lits.reset()
+	n.dists.reset()
+	return s.readLengths()
+}
+
+// readCode makes the table of the code for code lengths out of w, which starts with as many lengths as were sent.
+func (n *lengths) readCode(w uint64, sent int) error {
 	var lens [19]uint8
-	w = load(s.in, s.bit+17)
 	for _, sym := range codeOrder[:sent] {
 		lens[sym] = uint8(w & 7)
 		w >>= 3
 	}
-	t, err := count(lens[:])
-	if err != nil {
-		return 0, err
+	n.lits.reset()
+	for sym, l := range lens {
+		if l > 0 {
+			n.lits.add(sym, 1, l)
+		}
 	}
-	build(n.table[:], codeBits, lens[:], &t, codeEntries[:], n.codes[:])
-	return s.readLengths()
+	if err := n.lits.check(); err != nil {
+		return err
+	}
+	build(n.table[:], codeBits, &n.lits, codeEntries[:], n.codes[:])
+	return nil
 }
 
 func (s *source) readLengths() (size int, err error) {
 	n := &s.next
-	for n.got < n.total {
-		w := load(s.in, s.bit+n.used)
+	have := s.available(n.used)
+	var w uint64
+	for left := 0; n.got < n.total; {
+		if left < codeBits+7 {
+			w, left = load(s.in, s.bit+n.used), 57
+		}
 		e := n.table[w&(1<<codeBits-1)]
-		v, bits := uint8(e>>16&31), int(e.total())
-		count := 1
+		l, bits, repeat := uint8(e>>16&31), int(e.total()), 1
+		switch l {
+		case 16:
+			repeat, bits = 3+int(w>>bits&3), bits+2
+		case 17:
+			repeat, bits = 3+int(w>>bits&7), bits+3
+		case 18:
+			repeat, bits = 11+int(w>>bits&127), bits+7
+		}
 		switch {
 		case e&special != 0:
 			return 0, errSymbol
-		case v == 16:
-			count, bits = 3+int(w>>bits&3), bits+2
-		case v == 17:
-			count, bits = 3+int(w>>bits&7), bits+3
-		case v == 18:
-			count, bits = 11+int(w>>bits&127), bits+7
-		}
-		if s.available(n.used) < bits {
+		case bits > have:
 			return 0, errStarved
 		}
-		if err := n.add(v, count); err != nil {
+		if err := n.add(l, repeat); err != nil {
 			return 0, err
 		}
 		n.used += bits
+		have, left, w = have-bits, left-bits, w>>(bits&63)
 	}
-	if err := s.own.set(n.list[:n.lits], n.list[n.lits:n.total]); err != nil {
+	if err := s.own.set(&n.lits, &n.dists); err != nil {
 		return 0, err
 	}
 	s.codes = &s.own
@@ -223,19 +244,27 @@ func (s *source) readLengths() (size int, err error) {
 }
 
 // add takes in one symbol of the code for code lengths.
-func (n *lengths) add(v uint8, count int) error {
-	if n.got+count > n.total || v == 16 && n.got == 0 {
+func (n *lengths) add(l uint8, repeat int) error {
+	if n.got+repeat > n.total || l == 16 && n.got == 0 {
 		return errRepeat
 	}
-	switch v {
+	switch l {
 	case 16:
-		v = n.list[n.got-1]
+		l = n.last
 	case 17, 18:
-		v = 0
+		l = 0
 	}
-	for range count {
-		n.list[n.got] = v
-		n.got++
+	from := n.got
+	n.got, n.last = from+repeat, l
+	if l == 0 {
+		return nil
+	}
+	if lits := min(repeat, n.count-from); lits > 0 {
+		n.lits.add(from, lits, l)
+		from, repeat = from+lits, repeat-lits
+	}
+	if repeat > 0 {
+		n.dists.add(from-n.count, repeat, l)
 	}
 	return nil
 }

@@ -76,23 +76,16 @@ func distSymbol(dist int) int {
 }
 
 func newFixed() *codes {
-	var lits [288]uint8
-	for i := range lits {
-		switch {
-		case i < 144 || i >= 280:
-			lits[i] = 8
-		case i < 256:
-			lits[i] = 9
-		default:
-			lits[i] = 7
-		}
-	}
-	var dists [32]uint8
-	for i := range dists {
-		dists[i] = 5
-	}
+	var lits, dists census
+	lits.reset()
+	lits.add(0, 144, 8)
+	lits.add(144, 112, 9)
+	lits.add(256, 24, 7)
+	lits.add(280, 8, 8)
+	dists.reset()
+	dists.add(0, 32, 5)
 	c := new(codes)
-	if err := c.set(lits[:], dists[:]); err != nil {
+	if err := c.set(&lits, &dists); err != nil {
 		panic(err)
 	}
 	return c

@@ -15,6 +15,7 @@ type Erasure struct {
 	Kind string `json:"kind"` // "user" or "chat"
 	ID   string `json:"id"`   // as it was stored
 	At   Millis `json:"at"`
+	Edge string `json:"-"` // whose store it is; who passes the note on fills it in
 }
 
 // After returns the first events behind a row, at most limit, in the order they were stored.

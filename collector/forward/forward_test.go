@@ -61,6 +61,9 @@ func (f *fake) Send(ctx context.Context, events []collector.Record) error {
 func (f *fake) Erase(ctx context.Context, notes []collector.Erasure) error {
 	var items []string
 	for _, n := range notes {
+		if n.Edge == "" {
+			return errors.New("nobody's erasure")
+		}
 		items = append(items, "x:"+n.ID)
 	}
 	return f.take("erase", items)

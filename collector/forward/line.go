@@ -163,6 +163,9 @@ func (l *line) sendErasures(ctx context.Context) (more bool, err error) {
 	if err != nil || len(notes) == 0 {
 		return false, err
 	}
+	for i := range notes {
+		notes[i].Edge = l.edge
+	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
 	if err := l.sink.Erase(ctx, notes); err != nil {

@@ -9,6 +9,7 @@
 //	ctlive_events_pages            how many pages an edge injected or skipped in a minute, and why
 //	ctlive_events_page_increments  the same as it became known, numbered
 //	ctlive_events_erased           erasures that were carried out
+//	ctlive_events_notes            which note of which edge that was, and up to which row it was meant
 //	ctlive_events_layout           which layout these have, and which store they are
 //
 // Who makes them needs the right to CREATE in the schema; a sink needs SELECT, INSERT, UPDATE and
@@ -26,6 +27,12 @@
 // the server was set up to wait for. Rows are numbered in the order of
 // commits, so that a reader behind a cursor misses none: transactions that number rows exclude one
 // another, for the time of one INSERT.
+//
+// An edge passes an erasure on behind all events that it sent before. The note is meant for the rows that
+// are there when it comes first, of whichever edge, and is carried out once: one that comes again, after
+// a crash or from a store that was mended, finishes that and deletes nothing that came later. Rows decide
+// and no clock does, so that a note which was long on its way also takes what other edges have sent of
+// the person until then.
 //
 // Nothing here deletes events because of their age. The owner of the database does:
 //

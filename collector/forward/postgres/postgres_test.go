@@ -232,6 +232,63 @@ func TestErase(t *testing.T) {
 	}
 }
 
+// A note is carried out once: what comes later, of another edge as well, is not meant by it.
+func TestEraseAgain(t *testing.T) {
+	s, e := open(t)
+	person := func(prefix string) (all []collector.Record) {
+		all = someEvents(prefix, 4)
+		all[0].ChatID, all[0].UserID = prefix+"chat", "u1"
+		all[1].ChatID = prefix + "chat"
+		all[2].Object = jsontext.Value(`{"x":"u1"}`)
+		return all // the last one is nobody's
+	}
+	erase := func(notes ...collector.Erasure) {
+		t.Helper()
+		if err := s.Erase(t.Context(), notes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func(name string, want ...string) {
+		t.Helper()
+		if got := idsOfEvents(all(t, e)); !slices.Equal(got, want) {
+			t.Errorf("%s: left are %q, want %q", name, got, want)
+		}
+	}
+	send(t, s, person("a"))
+	note := collector.Erasure{Row: 1, Kind: "user", ID: "u1", At: 5, Edge: "one"}
+	erase(note)
+	send(t, s, person("b"))
+	erase(note)
+	left("carried out", "a000003", "b000000", "b000001", "b000002", "b000003")
+
+	other := collector.Erasure{Row: 1, Kind: "user", ID: "u1", At: 5, Edge: "two"}
+	if err := s.tables.add(t.Context(), s.conn, staged(task{notes: []collector.Erasure{other}}), addNotes); err != nil {
+		t.Fatal(err) // it comes no further
+	}
+	send(t, s, person("c"))
+	anew := collector.Erasure{Row: 1, Kind: "chat", ID: "cchat", At: 6, Edge: "one"} // of a store that numbers anew
+	erase(note, other, anew)
+	left("begun, and a new one", "a000003", "b000003", "c000002", "c000003")
+	if n := value[int64](t, s.config.ConnString(), `SELECT count(*) FROM ctlive_events_erased`); n != 3 {
+		t.Errorf("%d erasures, want 3", n)
+	}
+}
+
+// Tables that were made before notes were kept get a table for them.
+func TestTablesWithoutNotes(t *testing.T) {
+	srv := server(t)
+	dsn := srv.Database(t)
+	send(t, openSink(t, dsn), someEvents("a", 2))
+	srv.Exec(t, dsn, `DROP TABLE ctlive_events_notes`)
+	s, e := openSink(t, dsn), openEvents(t, dsn)
+	if err := s.Erase(t.Context(), []collector.Erasure{{Kind: "user", ID: "w1"}}); err != nil {
+		t.Error(err)
+	}
+	if n := len(all(t, e)); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
 // A search that takes longer than one attempt goes on where it was.
 func TestSweepGoesOn(t *testing.T) {
 	s, e := open(t)
@@ -240,7 +297,7 @@ func TestSweepGoesOn(t *testing.T) {
 	for part := range slices.Chunk(events, 10_000) {
 		send(t, s, part)
 	}
-	s.sweep.notes = []collector.Erasure{{Kind: "user", ID: "u1"}}
+	s.sweep.task = task{[]collector.Erasure{{Kind: "user", ID: "u1"}}, int64(len(events))}
 	if more, err := s.sweep.next(t.Context(), s.conn, s.tables); !more || err != nil {
 		t.Fatal(more, err)
 	}
@@ -358,7 +415,7 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
-	srv.Exec(t, dsn, `DROP TABLE ctlive_events, ctlive_events_layout, ctlive_events_pages, ctlive_events_page_increments, ctlive_events_erased`)
+	srv.Exec(t, dsn, `DROP TABLE ctlive_events, ctlive_events_layout, ctlive_events_pages, ctlive_events_page_increments, ctlive_events_erased, ctlive_events_notes`)
 	s.drop()
 	send(t, s, someEvents("e", 1))
 	if again := headOf(t, openEvents(t, dsn)).Store; again == store {

@@ -81,6 +81,17 @@ CREATE TABLE {erased} (
 	at   timestamptz NOT NULL
 )`
 
+// makeNotes stands alone because there are tables that were made before it.
+const makeNotes = `
+CREATE TABLE {notes} (
+	edge    text NOT NULL,
+	note    bigint NOT NULL,      -- its row in the store of the edge, which may begin anew: hence the time
+	at      timestamptz NOT NULL,
+	through bigint NOT NULL,      -- the last row of an event that it is meant for
+	done    boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (edge, note, at)
+)`
+
 // tables are the tables of one store.
 type tables struct {
 	schema string // "": the first in the search path
@@ -112,7 +123,7 @@ func (t tables) staged() pgx.Identifier { return pgx.Identifier{"pg_temp", t.nam
 // sql fills in the names of the tables.
 func (t tables) sql(text string) string {
 	return strings.NewReplacer("{events}", t.named(""), "{pages}", t.named("_pages"), "{increments}", t.named("_page_increments"),
-		"{erased}", t.named("_erased"), "{layout}", t.named("_layout"), "{staged}", t.staged().Sanitize()).Replace(text)
+		"{erased}", t.named("_erased"), "{notes}", t.named("_notes"), "{layout}", t.named("_layout"), "{staged}", t.staged().Sanitize()).Replace(text)
 }
 
 // lock returns the statement that makes the rest of a transaction the only one that numbers rows.
@@ -123,16 +134,18 @@ func (t tables) lock() string {
 // make makes the tables unless they are there. We look first: IF NOT EXISTS asks for the right to
 // make them even then.
 func (t tables) make(ctx context.Context, c *pgx.Conn) error {
-	there, err := t.exist(ctx, c)
-	if err != nil {
-		return err
-	}
-	if !there {
-		if err := t.create(ctx, c); err != nil {
-			return fmt.Errorf("make tables: %w", err)
+	for _, suffix := range []string{"_layout", "_notes"} {
+		there, err := t.has(ctx, c, suffix)
+		if err != nil {
+			return err
+		}
+		if !there {
+			if err := t.create(ctx, c); err != nil {
+				return fmt.Errorf("make tables: %w", err)
+			}
 		}
 	}
-	_, err = t.store(ctx, c)
+	_, err := t.store(ctx, c)
 	return err
 }
 
@@ -141,14 +154,17 @@ type querier interface {
 	QueryRow(ctx context.Context, text string, args ...any) pgx.Row
 }
 
-// exist reports whether the tables are there. It reads pg_class for the sake of the lock: without
+// exist reports whether the tables are there that a reader needs.
+func (t tables) exist(ctx context.Context, c querier) (bool, error) { return t.has(ctx, c, "_layout") }
+
+// has reports whether the table with a suffix is there. It reads pg_class for the sake of the lock: without
 // one, to_regclass answers out of a cache that has not heard what was committed a moment ago.
-func (t tables) exist(ctx context.Context, c querier) (there bool, err error) {
-	err = c.QueryRow(ctx, `SELECT count(*) > 0 FROM pg_catalog.pg_class WHERE oid = to_regclass($1)`, t.named("_layout")).Scan(&there)
+func (t tables) has(ctx context.Context, c querier, suffix string) (there bool, err error) {
+	err = c.QueryRow(ctx, `SELECT count(*) > 0 FROM pg_catalog.pg_class WHERE oid = to_regclass($1)`, t.named(suffix)).Scan(&there)
 	return there, err
 }
 
-// create makes the tables, unless another edge was first.
+// create makes the tables that are missing, unless another edge was first.
 func (t tables) create(ctx context.Context, c *pgx.Conn) error {
 	tx, err := c.Begin(ctx)
 	if err != nil {
@@ -158,15 +174,22 @@ func (t tables) create(ctx context.Context, c *pgx.Conn) error {
 	if _, err := tx.Exec(ctx, fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, lockSpace)); err != nil {
 		return err
 	}
-	there, err := t.exist(ctx, tx)
-	if err != nil || there {
+	if there, err := t.exist(ctx, tx); err != nil {
 		return err
+	} else if !there {
+		if _, err := tx.Exec(ctx, t.sql(makeLayout)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, t.sql(`INSERT INTO {layout} VALUES ($1, $2)`), layoutVersion, rand.Text()); err != nil {
+			return err
+		}
 	}
-	if _, err := tx.Exec(ctx, t.sql(makeLayout)); err != nil {
+	if there, err := t.has(ctx, tx, "_notes"); err != nil {
 		return err
-	}
-	if _, err := tx.Exec(ctx, t.sql(`INSERT INTO {layout} VALUES ($1, $2)`), layoutVersion, rand.Text()); err != nil {
-		return err
+	} else if !there {
+		if _, err := tx.Exec(ctx, t.sql(makeNotes)); err != nil {
+			return err
+		}
 	}
 	return tx.Commit(ctx)
 }

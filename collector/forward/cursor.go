@@ -14,12 +14,15 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+
+	"ctlive/collector"
 )
 
 // cursor is how far a sink has come.
 type cursor struct {
 	Store  string `json:"store"`  // what the rows are of
 	Row    int64  `json:"row"`    // the last event that the sink has promised to keep
+	Last   string `json:"last"`   // mark of that event; "": not known
 	Erased int64  `json:"erased"` // the last erasure that it was told of
 	Pages  int64  `json:"pages"`  // the last minute whose pages it has
 	Lost   int64  `json:"lost"`   // events that were deleted before it had them
@@ -30,8 +33,16 @@ const (
 	maxFileName = 200     // bytes, without the digest that tells longer names apart
 )
 
-// errNoCursor says that a sink is new.
-var errNoCursor = errors.New("no cursor")
+var (
+	errNoCursor = errors.New("no cursor")                     // the sink is new
+	errOtherRow = errors.New("the row has another event now") // than the one that was sent
+)
+
+// mark returns what tells an event from others, without what it says of a person.
+func mark(e *collector.Record) string {
+	sum := sha256.Sum256([]byte(e.Site + "\x00" + e.ID))
+	return hex.EncodeToString(sum[:8])
+}
 
 // fileName returns the name of the file for the cursor of a sink.
 func fileName(sink string) string {

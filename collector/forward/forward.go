@@ -89,7 +89,7 @@ type Forwarder struct {
 // New returns a forwarder that has not begun; from now on the store keeps what is to be forwarded. Each
 // data folder has one at a time. It owns the sinks, if there is no error.
 func New(o Options) (*Forwarder, error) {
-	edge, err := Edge(o.Dir)
+	edge, back, err := nameEdge(o.Dir, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func New(o Options) (*Forwarder, error) {
 	f.close = sync.OnceValue(f.closeSinks)
 	for _, name := range slices.Sorted(maps.Keys(o.Sinks)) {
 		l := &line{
-			name: name, sink: o.Sinks[name], store: o.Store, pages: o.Pages, edge: edge, log: o.Logger.With("sink", name),
+			name: name, sink: o.Sinks[name], store: o.Store, pages: o.Pages, edge: edge, back: back, log: o.Logger.With("sink", name),
 			file: filepath.Join(folder(o.Dir), fileName(name)), size: maxEvents, counted: make(chan struct{}, 1),
 		}
 		l.begin()
@@ -154,16 +154,36 @@ func (f *Forwarder) lose(rows []int64) {
 // folder returns where the files of the package are in a data folder.
 func folder(dir string) string { return filepath.Join(dir, "forward") }
 
-// Edge returns the name by which the sinks tell the stores of several machines apart. It is made when
-// it is asked for the first time and stays with the data folder dir.
-func Edge(dir string) (string, error) {
-	path := filepath.Join(folder(dir), "edge")
-	if name, err := os.ReadFile(path); err == nil && edgeName.Match(name) {
-		return string(name), nil
+// edgeFile returns where the name of the edge is, by which the sinks tell the stores of several machines
+// apart.
+func edgeFile(dir string) string { return filepath.Join(folder(dir), "edge") }
+
+// readEdge returns the name that the edge has, "" if it has none yet.
+func readEdge(dir string) string {
+	name, err := os.ReadFile(edgeFile(dir))
+	if err != nil || !edgeName.Match(name) {
+		return ""
 	}
-	name := newEdge()
-	if err := writeFile(path, []byte(name)); err != nil {
-		return "", fmt.Errorf("name this edge: %w", err)
+	return string(name)
+}
+
+// nameEdge returns the name of the edge. The first time it is the one that the store carries, which is
+// then back from a backup, or a new one; it stays with the data folder dir.
+func nameEdge(dir string, log *slog.Logger) (name string, back bool, err error) {
+	if name = readEdge(dir); name != "" {
+		return name, false, nil
 	}
-	return name, nil
+	ctx, cancel := context.WithTimeout(context.Background(), statusTime)
+	defer cancel()
+	name, err = carriedEdge(ctx, dir)
+	if err != nil {
+		log.Error("forward: the name of the edge is not taken from the backup, it gets another", "err", err)
+	}
+	if back = name != ""; !back {
+		name = newEdge()
+	}
+	if err := writeFile(edgeFile(dir), []byte(name)); err != nil {
+		return "", false, fmt.Errorf("name this edge: %w", err)
+	}
+	return name, back, nil
 }

@@ -703,16 +703,17 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-func TestEdge(t *testing.T) {
+func TestNameEdge(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
-	a, err := Edge(dir)
-	if err != nil || !edgeName.MatchString(a) {
-		t.Fatalf("%q, %v", a, err)
+	a, back, err := nameEdge(dir, log)
+	if err != nil || back || !edgeName.MatchString(a) {
+		t.Fatalf("%q, %t, %v", a, back, err)
 	}
-	if again, err := Edge(dir); again != a || err != nil {
+	if again, _, err := nameEdge(dir, log); again != a || err != nil {
 		t.Errorf("%q, %v", again, err)
 	}
-	if b, _ := Edge(t.TempDir()); b == a {
+	if b, _, _ := nameEdge(t.TempDir(), log); b == a {
 		t.Error("two edges have one name")
 	}
 }

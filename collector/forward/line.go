@@ -27,6 +27,7 @@ type line struct {
 	store *collector.Store
 	pages func(ctx context.Context, after int64) ([]PageCount, error)
 	edge  string
+	back  bool // the store is back from a backup: a sink without a cursor is not new
 	log   *slog.Logger
 	file  string // of the cursor
 
@@ -38,6 +39,7 @@ type line struct {
 
 	// What follows is the goroutine's.
 	at      cursor
+	sure    bool   // that the row of at has its event, or none
 	saved   cursor // what is on the disk
 	size    int    // events of the next batch, at most
 	looked  time.Time
@@ -51,6 +53,7 @@ func (l *line) begin() {
 	switch {
 	case err == nil:
 		l.at, l.saved = c, c
+	case errors.Is(err, errNoCursor) && l.back: // it has been told of events, perhaps not of every erasure
 	case errors.Is(err, errNoCursor):
 		l.at = cursor{Erased: -1}
 	default:
@@ -119,7 +122,7 @@ func (l *line) step(ctx context.Context) (more bool, err error) {
 			return more, err
 		}
 	}
-	if ends.Event > l.at.Row {
+	if ends.Event > l.at.Row || !l.sure {
 		if more, err := l.sendEvents(ctx); more || err != nil {
 			return more, err
 		}
@@ -136,10 +139,15 @@ func (l *line) settle(ctx context.Context) (ends collector.Ends, err error) {
 	case l.at.Erased < 0: // a new sink has nothing that could be erased
 		l.at = cursor{Store: ends.Store, Erased: ends.Erasure}
 	case l.at.Store != ends.Store || l.at.Row > ends.Event || l.at.Erased > ends.Erasure:
-		l.log.Warn("forward: another store than before, begins with its first event", "row", l.at.Row)
-		l.at = cursor{Store: ends.Store}
+		l.restart(ends.Store)
 	}
 	return ends, l.save()
+}
+
+// restart goes back to the beginning of a store.
+func (l *line) restart(store string) {
+	l.log.Warn("forward: another store than before, begins with its first event", "row", l.at.Row)
+	l.at = cursor{Store: store}
 }
 
 // save writes the cursor if it has changed.
@@ -176,7 +184,11 @@ func (l *line) sendErasures(ctx context.Context) (more bool, err error) {
 }
 
 func (l *line) sendEvents(ctx context.Context) (more bool, err error) {
-	page, err := l.store.After(ctx, l.at.Row, l.size)
+	page, err := l.next(ctx)
+	if errors.Is(err, errOtherRow) {
+		l.restart(l.at.Store)
+		return true, l.save()
+	}
 	if err != nil || len(page) == 0 {
 		return false, err
 	}
@@ -192,8 +204,27 @@ func (l *line) sendEvents(ctx context.Context) (more bool, err error) {
 	}
 	more = len(page) == l.size || len(batch) < len(page)
 	l.size = min(2*l.size, maxEvents)
-	l.at.Row = batch[len(batch)-1].Row
+	last := &batch[len(batch)-1]
+	l.at.Row, l.at.Last = last.Row, mark(last)
 	return more, l.save()
+}
+
+// next returns the first events behind the cursor. A store that was put back, under its old name, may have
+// come past the cursor's row again, with other events: the error is then errOtherRow. Where the row's event
+// has been deleted nothing tells.
+func (l *line) next(ctx context.Context) ([]collector.Record, error) {
+	page, err := l.store.After(ctx, l.at.Row-1, l.size+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(page) > 0 && page[0].Row == l.at.Row {
+		if l.at.Last != "" && l.at.Last != mark(&page[0]) {
+			return nil, errOtherRow
+		}
+		page = page[1:]
+	}
+	l.sure = true
+	return page[:min(len(page), l.size)], nil
 }
 
 func (l *line) send(ctx context.Context, batch []collector.Record) error {

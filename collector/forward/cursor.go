@@ -90,23 +90,23 @@ func (c cursor) write(path string) error {
 	return nil
 }
 
-// writeFile replaces the file at path as a whole: a crash leaves the old one or the new one. The folder
-// is made if it is missing.
+// writeFile replaces the file at path as a whole: a crash leaves the old one or the new one, and of several
+// who write at once one is the last. The folder is made if it is missing.
 func writeFile(path string, text []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	next := path + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // for the owner's eyes only
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	if err := os.Rename(next, path); err != nil {
+	if err != nil {
+		os.Remove(f.Name())
 		return err
 	}
 	d, err := os.Open(dir)

@@ -691,6 +691,35 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// TestWriteFile: whoever writes at the same time, what is there is whole, and nothing lies beside it.
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "forward", fileName("x"))
+	var writers sync.WaitGroup
+	for i := range 4 {
+		writers.Go(func() {
+			for n := range 20 {
+				if err := (cursor{Store: strings.Repeat("1", 100*i), Row: int64(n)}).write(path); err != nil {
+					t.Error(err)
+				}
+				if _, err := readCursor(path); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if err := os.Mkdir(filepath.Join(dir, "forward", "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(filepath.Join(dir, "forward", "folder"), nil); err == nil {
+		t.Error("a file took the place of a folder")
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 2 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
 func TestFileName(t *testing.T) {
 	long := strings.Repeat("ä/", 300)
 	names := map[string]bool{}

@@ -6,8 +6,9 @@
 // except that it may be given some again; the site and id of an event tell. A sink that is down or slow
 // keeps nobody waiting: its backlog grows, in the store.
 //
-// A batch that the engine refuses is given to it again, in ever smaller parts, until it takes it or the
-// event at fault stands alone; that one's id is in the [Status]. None is skipped. Only age ends the wait:
+// A batch that the engine does not take is given to it again, in ever smaller parts, until it takes it or
+// one event stands alone; that one's id is in the [Status] if the sink says that it is at fault: [Refuse].
+// None is skipped. Only age ends the wait:
 // see [Options.Backlog].
 //
 // An erasure is passed on before any further event. What the sink has of the person came before it, the
@@ -31,7 +32,8 @@ import (
 )
 
 // Sink is an engine that takes events. One goroutine calls its methods, one at a time; an error says
-// that the call is to be made again, and if it has a method RetryAfter, not before that time.
+// that the call is to be made again, and if it has a method RetryAfter, not before that time. One that
+// is marked by [Refuse] says that the engine was there and will not have one of the events.
 type Sink interface {
 	// Send stores events with the engine, in their order; nil means that the engine has promised to
 	// keep every one. It may be given the same events again. ctx has a deadline.

@@ -284,7 +284,7 @@ func TestNothingIsSkipped(t *testing.T) {
 		f := w.forward(map[string]Sink{"x": sink})
 		time.Sleep(time.Hour)
 		s := f.Status()[0]
-		if s.Backlog != 501 || s.Lag < time.Hour-time.Minute || !strings.Contains(s.Error, `event "bad" of a.test: no such thing`) {
+		if s.Backlog != 501 || s.Lag < time.Hour-time.Minute || !strings.Contains(s.Error, `send event "bad" of a.test: answer: no such thing`) {
 			t.Errorf("%+v", s)
 		}
 		same(t, sink.got(), want)
@@ -293,6 +293,41 @@ func TestNothingIsSkipped(t *testing.T) {
 		f.Close()
 		if got := sink.got(); len(got) != 578 || got[77] != "e:bad" {
 			t.Errorf("%d events", len(got))
+		}
+		w.store.Close()
+	})
+}
+
+// TestErrorNamesNoInnocentEvent: of a sink that is down no event is to blame, however small the batches
+// are by then, and the log is told of it once.
+func TestErrorNamesNoInnocentEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var log bytes.Buffer
+		sink := &fake{refuse: func(*fake, string, int) error { return errors.New("connection refused") }}
+		f, err := New(Options{Dir: w.dir, Store: w.store, Sinks: map[string]Sink{"x": sink}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.fill("a", 600)
+		f.Start(t.Context())
+		time.Sleep(time.Hour)
+		if s := f.Status()[0]; s.Error != "send events: connection refused" {
+			t.Errorf("%+v", s)
+		}
+		w.erase("user of a1")
+		time.Sleep(time.Hour)
+		if s := f.Status()[0]; s.Error != "pass an erasure on: connection refused" {
+			t.Errorf("%+v", s)
+		}
+		w.erase("user of a2")
+		time.Sleep(time.Hour)
+		if s := f.Status()[0]; s.Error != "pass 2 erasures on: connection refused" {
+			t.Errorf("%+v", s)
+		}
+		f.Close()
+		if n := strings.Count(log.String(), "held up"); n != 3 {
+			t.Errorf("told %d times:\n%s", n, &log)
 		}
 		w.store.Close()
 	})
@@ -342,7 +377,7 @@ func (p *particular) Send(ctx context.Context, events []collector.Record) error 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if slices.ContainsFunc(events, func(e collector.Record) bool { return e.ID == p.bad }) {
-		return errors.New("no such thing")
+		return fmt.Errorf("answer: %w", Refuse(errors.New("no such thing")))
 	}
 	return p.fake.Send(ctx, events)
 }

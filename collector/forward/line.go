@@ -177,7 +177,11 @@ func (l *line) sendErasures(ctx context.Context) (more bool, err error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
 	if err := l.sink.Erase(ctx, notes); err != nil {
-		return false, fmt.Errorf("pass %d erasures on: %w", len(notes), err)
+		what := "an erasure"
+		if len(notes) > 1 {
+			what = fmt.Sprintf("%d erasures", len(notes))
+		}
+		return false, fmt.Errorf("pass %s on: %w", what, err)
 	}
 	l.at.Erased = notes[len(notes)-1].Row
 	return true, l.save()
@@ -230,10 +234,14 @@ func (l *line) next(ctx context.Context) ([]collector.Record, error) {
 func (l *line) send(ctx context.Context, batch []collector.Record) error {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	if err := l.sink.Send(ctx, batch); err != nil {
-		return &refusal{batch[0].Site, batch[0].ID, len(batch), err}
+	err := l.sink.Send(ctx, batch)
+	switch {
+	case err == nil:
+		return nil
+	case len(batch) == 1 && refused(err):
+		return fmt.Errorf("send event %q of %s: %w", batch[0].ID, batch[0].Site, err)
 	}
-	return nil
+	return fmt.Errorf("send events: %w", err)
 }
 
 // sendPages passes on the counts of pages, now and then.
@@ -278,29 +286,10 @@ func deadline(parent context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// refusal is why a batch was not taken.
-type refusal struct {
-	site, id string // of the first event
-	n        int
-	err      error
-}
-
-func (r *refusal) Error() string {
-	if r.n == 1 {
-		return fmt.Sprintf("send event %q of %s: %v", r.id, r.site, r.err)
-	}
-	return fmt.Sprintf("send %d events: %v", r.n, r.err)
-}
-
-func (r *refusal) Unwrap() error { return r.err }
-
 // fail notes why a step failed. The log is told once of each cause, and of the event that stands alone.
 func (l *line) fail(err error) {
-	l.health.say(err.Error())
 	text := err.Error()
-	if r, ok := errors.AsType[*refusal](err); ok && r.n > 1 {
-		text = r.err.Error()
-	}
+	l.health.say(text)
 	if text != l.told {
 		l.told = text
 		l.log.Warn("forward: held up, trying again", "err", err)

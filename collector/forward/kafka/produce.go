@@ -7,6 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"ctlive/collector/forward"
 )
 
 // What is produced together: what fits into one request of a partition, which the broker takes as a
@@ -59,16 +61,18 @@ func (s *Sink) produce(ctx context.Context, records []*kgo.Record) error {
 
 // explain adds what can be done about an error of the brokers.
 func (s *Sink) explain(err error) error {
-	hint := ""
+	hint, mark := "", func(err error) error { return err }
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		hint = fmt.Sprintf(": the brokers do not make the topic; make it, as in kafka-topics.sh --create --topic %s --partitions 12 --replication-factor 3 --config min.insync.replicas=2", s.topic)
 	case errors.Is(err, kerr.MessageTooLarge):
-		hint = ": raise the topic's max.message.bytes to 1048588 at least"
+		hint, mark = ": raise the topic's max.message.bytes to 1048588 at least", forward.Refuse
+	case errors.Is(err, kerr.InvalidRecord):
+		mark = forward.Refuse
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		hint = ": allow Write and Describe on the topic"
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
 		hint = ": allow IdempotentWrite on the cluster"
 	}
-	return fmt.Errorf("produce: %w%s", err, hint)
+	return mark(fmt.Errorf("produce: %w%s", err, hint))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ctlive/collector"
+	"ctlive/collector/forward"
 
 	"github.com/go-json-experiment/json"
 	client "github.com/nats-io/nats.go"
@@ -65,7 +66,7 @@ func (s *Sink) message(subject, id string, body []byte) *client.Msg {
 func checkSizes(messages []message, limit int64) error {
 	for _, m := range messages {
 		if size := int64(m.msg.Size()); size > limit {
-			return fmt.Errorf("event %s has %d bytes and the server takes %d: raise its max_payload", m.msg.Header.Get(jetstream.MsgIDHeader), size, limit)
+			return forward.Refuse(fmt.Errorf("event %s has %d bytes and the server takes %d: raise its max_payload", m.msg.Header.Get(jetstream.MsgIDHeader), size, limit))
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"ctlive/collector/forward"
 )
 
 const underWay = 256 // messages sent and not yet acknowledged
@@ -80,7 +82,7 @@ func explain(err error) error {
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("no server took the event: the stream is missing or has no leader now: %w", err)
 	case errors.Is(err, jetstream.ErrStreamMessageExceedsMaximum):
-		return fmt.Errorf("store event: %w: raise the stream's max_msg_size", err)
+		return forward.Refuse(fmt.Errorf("store event: %w: raise the stream's max_msg_size", err))
 	}
 	return fmt.Errorf("store event: %w", err)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,35 @@ func TestEdgesForward(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// An event that a rule of the table's owner is against is named, a server that is away blames none.
+func TestRefusedEvent(t *testing.T) {
+	srv := server(t)
+	dsn := srv.Database(t)
+	edge := newEdge(t, "shop")
+	status := func(dsn string) string {
+		t.Helper()
+		f, err := forward.New(forward.Options{
+			Dir: edge.dir, Store: edge.store, Logger: slog.New(slog.DiscardHandler), Sinks: map[string]forward.Sink{"postgres:" + testTable: openSink(t, dsn)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		f.Start(t.Context())
+		waitFor(t, func() bool { return f.Status()[0].Error != "" })
+		return f.Status()[0].Error
+	}
+	send(t, openSink(t, dsn), someEvents("e", 1)) // makes the tables
+	srv.Exec(t, dsn, `ALTER TABLE ctlive_events ADD CHECK (user_id <> 'u1')`)
+	edge.put("shop", `{"v":1,"page":"p","events":[{"id":"bad","type":"Loaded","object":{"userID":"u1"}}]}`)
+	if got := status(dsn); !strings.HasPrefix(got, `send event "bad" of shop: `) {
+		t.Error(got)
+	}
+	if got := status("postgres://127.0.0.1:1/x?sslmode=disable"); !strings.HasPrefix(got, "send events: ") {
+		t.Error(got)
 	}
 }
 

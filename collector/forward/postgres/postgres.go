@@ -48,11 +48,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"ctlive/collector"
+	"ctlive/collector/forward"
 )
 
 const (
@@ -117,12 +120,23 @@ func (s *Sink) Send(ctx context.Context, events []collector.Record) error {
 	if len(events) == 0 {
 		return nil
 	}
-	return s.do(ctx, "store events", func(c *pgx.Conn) error {
+	err := s.do(ctx, "store events", func(c *pgx.Conn) error {
 		return s.tables.add(ctx, c, staging{
 			columns: eventColumns,
 			rows:    pgx.CopyFromSlice(len(events), func(i int) ([]any, error) { return eventValues(&events[i]), nil }),
 		}, addEvents)
 	})
+	if unfit(err) {
+		return forward.Refuse(err)
+	}
+	return err
+}
+
+// unfit reports whether err is what the server says of the data that it was given (PostgreSQL, appendix A):
+// it breaks a rule of types or of the table, which its owner may have added to, or is too large.
+func unfit(err error) bool {
+	answer, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && len(answer.Code) == 5 && slices.Contains([]string{"22", "23", "54", "P0"}, answer.Code[:2])
 }
 
 const addEvents = `INSERT INTO {events} (site, id, type, at, received_at, reported, page, session, seq, mono, url, referrer,

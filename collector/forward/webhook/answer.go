@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"ctlive/collector/forward"
 )
 
 // longestPause is what a receiver may ask for: more would look like a sink that has died.
@@ -32,7 +34,12 @@ func (s *Sink) verdict(res *http.Response) error {
 	if res.StatusCode/100 == 2 {
 		return nil
 	}
-	return &Refused{res.StatusCode, retryAfter(res.Header.Get("Retry-After"), s.now())}
+	err := &Refused{res.StatusCode, retryAfter(res.Header.Get("Retry-After"), s.now())}
+	switch res.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity: // of what we sent, not of who we are
+		return forward.Refuse(err)
+	}
+	return err
 }
 
 // retryAfter reads a Retry-After field (RFC 9110, section 10.2.3); 0 if it makes no sense.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ctlive/collector"
+	"ctlive/collector/forward"
 )
 
 const (
@@ -53,7 +54,7 @@ func bodies[T any](items []T, head func(batch []T) string) iter.Seq2[[]byte, err
 		for i := range items {
 			text, err := json.Marshal(&items[i], form)
 			if err != nil {
-				yield(nil, fmt.Errorf("encode: %w", err))
+				yield(nil, forward.Refuse(fmt.Errorf("encode: %w", err)))
 				return
 			}
 			if i-first == maxEvents || len(list)+len(text) > maxBody-128 { // what head and the end take

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -59,7 +60,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	case "", "json":
 		f, limit := q.page()
 		a.send(w, "application/json", func(out io.Writer) error {
-			return writeList(out, "events", limit, a.store.Events(r.Context(), f))
+			return writeList(out, "events", limit, a.store.Events(r.Context(), f), "")
 		})
 	case "ndjson":
 		a.send(w, "application/x-ndjson", func(out io.Writer) error {
@@ -85,7 +86,7 @@ func (a *api) rejected(w http.ResponseWriter, r *http.Request) {
 	case "", "json":
 		f, limit := q.page()
 		a.send(w, "application/json", func(out io.Writer) error {
-			return writeList(out, "rejected", limit, a.store.Rejected(r.Context(), f))
+			return writeList(out, "rejected", limit, a.store.Rejected(r.Context(), f), a.elsewhere())
 		})
 	case "ndjson":
 		a.send(w, "application/x-ndjson", func(out io.Writer) error {
@@ -94,6 +95,14 @@ func (a *api) rejected(w http.ResponseWriter, r *http.Request) {
 	default:
 		badRequest(w, fmt.Errorf("format %q: rejected input comes as json or ndjson", q.format))
 	}
+}
+
+// elsewhere says who knows what the store is not told of, "" if it is told of all.
+func (a *api) elsewhere() string {
+	if s, ok := a.store.(interface{ Elsewhere() string }); ok {
+		return s.Elsewhere()
+	}
+	return ""
 }
 
 func (a *api) stats(w http.ResponseWriter, r *http.Request) {
@@ -240,8 +249,8 @@ func number(s string, least, most int64) (int64, error) {
 	return n, nil
 }
 
-// send answers with what write writes. An error before the first byte is a 500, a later one cuts
-// the connection.
+// send answers with what write writes. An error before the first byte is told, a later one cuts the
+// connection.
 func (a *api) send(w http.ResponseWriter, contentType string, write func(io.Writer) error) {
 	answerHeader(w, contentType)
 	sent := &started{w: w}
@@ -273,8 +282,8 @@ func (s *started) Write(p []byte) (int, error) {
 }
 
 // writeList writes {"NAME":[…],"more":BOOL} with up to limit of items; more says that there are
-// further ones.
-func writeList[T any](w io.Writer, name string, limit int, items iter.Seq2[T, error]) error {
+// further ones. A note to people comes last, if there is one.
+func writeList[T any](w io.Writer, name string, limit int, items iter.Seq2[T, error], note string) error {
 	fmt.Fprintf(w, "{%q:[", name)
 	n, more := 0, false
 	for item, err := range items {
@@ -292,7 +301,14 @@ func writeList[T any](w io.Writer, name string, limit int, items iter.Seq2[T, er
 		}
 		n++
 	}
-	_, err := fmt.Fprintf(w, "],\"more\":%t}\n", more)
+	fmt.Fprintf(w, "],\"more\":%t", more)
+	if note != "" {
+		io.WriteString(w, `,"note":`)
+		if err := json.MarshalWrite(w, note); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, "}\n")
 	return err
 }
 
@@ -304,6 +320,12 @@ func badRequest(w http.ResponseWriter, err error) {
 // failed answers for a store that cannot be read.
 func (a *api) failed(w http.ResponseWriter, err error) {
 	a.log.Error("admin API", "err", err)
+	if errors.Is(err, ErrAway) {
+		w.Header().Set("Retry-After", seconds(storeRetry))
+		refused := refusal{reason: "store", message: "the event store does not answer at the moment, see the log"}
+		writeJSON(w, http.StatusServiceUnavailable, refused.body())
+		return
+	}
 	refused := refusal{reason: "store", message: "the event store cannot be read, see the log"}
 	writeJSON(w, http.StatusInternalServerError, refused.body())
 }

@@ -89,10 +89,14 @@ func (c *Collector) answerRefusal(w http.ResponseWriter, in input, refused *refu
 		w.Header().Set("Connection", "close") // the rest of the body is not worth reading
 	}
 	if refused.retry > 0 {
-		seconds := math.Ceil(min(refused.retry, 24*time.Hour).Seconds())
-		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+		w.Header().Set("Retry-After", seconds(refused.retry))
 	}
 	writeJSON(w, refused.status, refused.body())
+}
+
+// seconds returns d as a Retry-After has it, a day at most.
+func seconds(d time.Duration) string {
+	return strconv.Itoa(int(math.Ceil(min(d, 24*time.Hour).Seconds())))
 }
 
 // body is the JSON that tells a sender why.

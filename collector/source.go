@@ -2,12 +2,17 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"iter"
 )
 
+// ErrAway says that the machine that has the store does not answer, or not now.
+var ErrAway = errors.New("no answer")
+
 // Source is a store of events, with what [API] needs to show it: a [Store] is one. Its methods are safe for
 // concurrent use and, but for the time a caller takes over what they yield, return within a bounded
-// time, be it with an error, when the store does not answer. No error contains a password.
+// time, be it with an error, when the store does not answer: [ErrAway]. No error contains a password. One
+// that is not told of everything may have a method Elsewhere, which says to people who is.
 //
 // Rows are as in [Record]: above nought, not given twice, and in the order of commits, so that once a
 // reader has seen a row nothing appears at or before it any more.

@@ -150,5 +150,5 @@ func answers(events *postgres.Events) error {
 func noProxy(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Write([]byte(`{"findings":[],"error":"This dashboard has no proxy: ask that of an edge."}` + "\n"))
+	w.Write([]byte(`{"findings":[],"error":"This dashboard has no proxy: ask /api/explain of an edge's admin listener, or run ctlive explain there."}` + "\n"))
 }

@@ -3,15 +3,20 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ctlive/collector"
@@ -110,7 +115,7 @@ func collect[T any](ctx context.Context, e *Events, timeout time.Duration, scan 
 	}
 	all, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+		return nil, readError(err)
 	}
 	return all, nil
 }
@@ -122,7 +127,7 @@ func (e *Events) query(ctx context.Context, text string, args ...any) (rows pgx.
 		rows, err = e.pool.Query(ctx, e.tables.sql(text), args...)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+		return nil, readError(err)
 	}
 	return rows, nil
 }
@@ -268,4 +273,30 @@ func (e *Events) lastSeen(ctx context.Context) (int64, error) {
 // Rejected yields nothing: input that is no event stays at the edge that it came to.
 func (e *Events) Rejected(context.Context, collector.Filter) iter.Seq2[collector.Reject, error] {
 	return func(func(collector.Reject, error) bool) {}
+}
+
+// Elsewhere says where the rejected input is.
+func (e *Events) Elsewhere() string {
+	return "Rejected input stays at the edge that it came to: ask /api/rejected of that edge's admin listener, or run ctlive rejected there."
+}
+
+// readError returns why events could not be read.
+func readError(err error) error {
+	if away(err) {
+		return fmt.Errorf("read events: %w: %w", collector.ErrAway, err)
+	}
+	return fmt.Errorf("read events: %w", err)
+}
+
+// away reports whether err means that the server cannot be reached, or answers nobody now: it starts, stops
+// or has no room (PostgreSQL, appendix A).
+func away(err error) bool {
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return len(answer.Code) == 5 && slices.Contains([]string{"08", "53", "57"}, answer.Code[:2])
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[net.Error](err) // a deadline is one
+	return ok || pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

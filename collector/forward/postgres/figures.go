@@ -40,7 +40,7 @@ func (e *Events) Each(ctx context.Context, after int64, limit int, f func(*repor
 	for rows.Next() {
 		err := rows.Scan(&ev.Row, &ev.Site, &at, &ev.Type, &page, &ev.URL, &ev.Chat, &flags, &object, &ev.Refused, &ev.Dropped)
 		if err != nil {
-			return fmt.Errorf("read events: %w", err)
+			return readError(err)
 		}
 		ev.At, ev.Flags = int64(at), flagsOf(flags)
 		ev.Page, ev.Object = append(ev.Page[:0], page...), append(ev.Object[:0], object...)
@@ -49,7 +49,7 @@ func (e *Events) Each(ctx context.Context, after int64, limit int, f func(*repor
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read events: %w", err)
+		return readError(err)
 	}
 	return nil
 }

@@ -33,6 +33,10 @@ CREATE TABLE pages (
 // errPages says that the counts of pages could not be read or written. It is not the figures' fault.
 var errPages = errors.New("counts of pages")
 
+// clockSlack is how far behind the counts the clock may be, in minutes, before somebody is told: a clock that
+// is corrected a little is no news.
+const clockSlack = 5
+
 // pagesCheck is how long the look over the whole file may take at the start.
 const pagesCheck = time.Second
 
@@ -59,6 +63,7 @@ type pages struct {
 	mu     sync.Mutex
 	counts map[pageMinute]int64 // not written yet
 	minute int64                // the last one counted in: a clock that is set back changes none that is over
+	told   bool                 // the log was told that the clock is behind it
 }
 
 // openPages opens pages.db in the data folder dir.
@@ -99,9 +104,16 @@ func (p *pages) close() error {
 
 func (p *pages) add(o outcome) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.minute = max(p.minute, p.now().Unix()/60)
+	now := p.now().Unix() / 60
+	p.minute = max(p.minute, now)
 	p.counts[pageMinute{o, p.minute}]++
+	minute, tell := p.minute, p.minute > now+clockSlack && !p.told
+	p.told = p.minute > now && (p.told || tell)
+	p.mu.Unlock()
+	if tell {
+		p.log.Warn("counts of pages: the clock was set back; all pages count in one minute until it has come there again",
+			"minute", time.Unix(minute*60, 0).UTC(), "ahead", time.Duration(minute-now)*time.Minute)
+	}
 }
 
 // keep writes the counts each so often until ctx is done.

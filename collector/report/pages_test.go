@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +53,35 @@ func TestStretches(t *testing.T) {
 				t.Errorf("limit %d: %v is %d, want %d", limit, k, got[k], n)
 			}
 		}
+	}
+}
+
+// While the clock is behind the last minute, pages count there, and the log is told so once each time.
+func TestClockSetBack(t *testing.T) {
+	now := time.Unix(1000*60, 0)
+	var log bytes.Buffer
+	p, err := openPages(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	for _, step := range []struct {
+		name  string
+		by    time.Duration
+		lines int
+	}{
+		{"as it is", 0, 0}, {"a little back", -clockSlack * time.Minute, 0}, {"and forth", clockSlack * time.Minute, 0},
+		{"hours back", -3 * time.Hour, 1}, {"still", time.Hour, 1}, {"almost there", 2*time.Hour - time.Minute, 1}, {"there", time.Minute, 1},
+		{"back again", -time.Hour, 2}, {"further", -time.Hour, 2},
+	} {
+		now = now.Add(step.by)
+		p.add(outcome{"a.test", "injected", ""})
+		if n := strings.Count(log.String(), "set back"); n != step.lines {
+			t.Errorf("%s: told %d times, want %d:\n%s", step.name, n, step.lines, &log)
+		}
+	}
+	if n := p.counts[pageMinute{outcome{"a.test", "injected", ""}, 1000}]; n != 9 || !strings.Contains(log.String(), "minute=1970-01-01T16:40:00.000Z ahead=3h0m0s") {
+		t.Errorf("%d pages in the minute\n%s", n, &log)
 	}
 }
 

@@ -52,10 +52,12 @@ type conn struct {
 	mu      sync.Mutex
 	asked   time.Time // read deadline that net/http wants
 	header  time.Time // and ours, once a head has begun to come in
-	serving bool      // a handler is at work
-	resting bool      // net/http has the whole request, and does not read
-	sweeps  int       // that found the request so
-	watch   *watch    // reads instead; nil: nobody does. Until its end it has the read deadline
+	read    deadline  // the earlier one
+	write   deadline
+	serving bool   // a handler is at work
+	resting bool   // net/http has the whole request, and does not read
+	sweeps  int    // that found the request so
+	watch   *watch // reads instead; nil: nobody does. Until its end it has the read deadline
 }
 
 func newConn(l *link, decrypted net.Conn, state *tls.ConnectionState) *conn {
@@ -170,7 +172,7 @@ func (c *conn) timeHeader(on bool) {
 	if c.header = (time.Time{}); on {
 		c.header = time.Now().Add(c.link.server.limits.Header)
 	}
-	c.setDeadlineLocked()
+	c.setReadLocked()
 }
 
 // take reads, and keeps what reading ended with. It returns an error only with
@@ -201,31 +203,6 @@ func (c *conn) tunnel(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-func (c *conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked = t
-	return c.setDeadlineLocked()
-}
-
-func (c *conn) SetDeadline(t time.Time) error {
-	if err := c.SetReadDeadline(t); err != nil {
-		return err
-	}
-	return c.SetWriteDeadline(t)
-}
-
-func (c *conn) setDeadlineLocked() error {
-	t := c.asked
-	if !c.header.IsZero() && (t.IsZero() || c.header.Before(t)) {
-		t = c.header
-	}
-	if c.watch != nil {
-		return nil
-	}
-	return c.Conn.SetReadDeadline(t)
-}
-
 // CloseWrite ends what we send.
 func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
 
@@ -238,6 +215,7 @@ func (c *conn) Close() error {
 	c.link.server.sweeper.drop(c)
 	c.mu.Lock()
 	c.stopWatchLocked()
+	c.write.handOver(c.Conn.SetWriteDeadline) // for a last word
 	c.mu.Unlock()
 	if !c.hijacked.Load() {
 		c.cancel()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxSweep is how far apart sweeps are at most: a shutdown waits for the next one.
+// maxSweep is how late a deadline may be, and a shutdown for the next sweep.
 const maxSweep = 250 * time.Millisecond
 
 // A sweeper looks at all HTTP/1 connections now and then. What it finds late
@@ -16,6 +16,8 @@ const maxSweep = 250 * time.Millisecond
 type sweeper struct {
 	every    time.Duration
 	patience int           // sweeps that a request stays unwatched
+	rounds   int           // sweeps from one look at the deadlines to the next
+	soon     time.Duration // within which a deadline is not for the sweeper
 	running  *atomic.Int64 // the Server's
 
 	open     roll // connections that net/http serves
@@ -24,8 +26,11 @@ type sweeper struct {
 }
 
 func (s *sweeper) configure(l Limits, running *atomic.Int64) {
-	s.every = max(min(l.Unwatched/2, maxSweep), time.Millisecond)
+	late := max(min(maxSweep, l.Header/8, l.Idle/8), time.Millisecond) // for a deadline
+	s.every = max(min(late, l.Unwatched/2), time.Millisecond)
 	s.patience = int((l.Unwatched + s.every - 1) / s.every)
+	s.rounds = int(late / s.every)
+	s.soon = 2 * late
 	s.running = running
 }
 
@@ -47,9 +52,13 @@ func (s *sweeper) run() {
 	defer s.running.Add(-1)
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
-	for !s.idle() {
+	for round := 1; !s.idle(); round++ {
 		<-ticker.C
 		s.requests.each((*conn).glance)
+		if round%s.rounds == 0 {
+			now := time.Now()
+			s.open.each(func(c *conn) { c.enforce(now) })
+		}
 	}
 }
 

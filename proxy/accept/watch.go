@@ -60,16 +60,15 @@ func (c *conn) finish() {
 	<-w.over
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watch = nil; !c.closed.Load() { // or it lingers, with a deadline of its own
-		c.setDeadlineLocked()
-	}
+	c.watch = nil
+	c.setReadLocked()
 }
 
 func (c *conn) stopWatchLocked() *watch {
 	if w := c.watch; w != nil && !w.stopped {
 		w.stopped = true
 		close(w.stop)
-		c.Conn.SetReadDeadline(longAgo)
+		c.setRealLocked(longAgo)
 	}
 	return c.watch
 }
@@ -87,7 +86,7 @@ func (c *conn) glance() {
 		return
 	}
 	c.watch = &watch{stop: make(chan struct{}), over: make(chan struct{})}
-	c.Conn.SetReadDeadline(time.Time{})
+	c.setRealLocked(time.Time{})
 	go c.look(c.watch)
 }
 
@@ -127,6 +126,16 @@ func (w *watch) outlasts(d time.Duration) bool {
 	}
 }
 
+// hijack leaves the connection to another owner than net/http, who knows best
+// how exact a deadline must be.
+func (c *conn) hijack() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read.handOver(c.Conn.SetReadDeadline)
+	c.write.handOver(c.Conn.SetWriteDeadline)
+	c.hijacked.Store(true)
+}
+
 // state is told by net/http what it does with the connection.
 func (c *conn) state(s http.ConnState) {
 	switch s {
@@ -135,7 +144,7 @@ func (c *conn) state(s http.ConnState) {
 	case http.StateHijacked:
 		c.link.server.sweeper.drop(c)
 		c.finish()
-		c.hijacked.Store(true)
+		c.hijack()
 	case http.StateClosed:
 		c.link.end()
 	}

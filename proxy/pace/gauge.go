@@ -47,6 +47,11 @@ func (g *gauge) cut(mark uint64) bool { return g.marks.CompareAndSwap(mark, mark
 
 func (g *gauge) wasCut() bool { return g.marks.Load()&isCut != 0 }
 
+// stuck reports, after slow, whether one operation has waited for d.
+func (g *gauge) stuck(d time.Duration) bool {
+	return g.seen&inside != 0 && g.seen == g.marks.Load() && g.idle >= d
+}
+
 // slow is called once in every interval. It reports whether the operation under
 // way, whose mark it returns, has waited for idle, or is below rate in a window of
 // waiting; window 0: there is no rate.

@@ -107,7 +107,9 @@ func (w *Watch) Wrap(rw http.ResponseWriter, r *http.Request) (_ http.ResponseWr
 		ctx, cancel := context.WithCancelCause(r.Context())
 		// net/http looks at the body of its own request after the handler.
 		r = r.WithContext(ctx)
-		t.cancel, t.body.ReadCloser, t.body.gauge = cancel, r.Body, &t.reading
+		t.cancel, t.length, t.expects = cancel, r.ContentLength, r.Header["Expect"] != nil
+		t.body.ReadCloser, t.body.gauge, t.body.end = r.Body, &t.reading, ctx.Done()
+		t.duplex()
 		r.Body = &t.body
 	}
 	w.add(t)
@@ -163,6 +165,7 @@ func (w *Watch) sweep() {
 		if mark, slow := t.writing.slow(w.every, w.limits.WriteIdle, 0, 0); slow {
 			slowWrites = append(slowWrites, verdict{t, mark})
 		}
+		w.relieveLocked(t)
 	}
 	w.mu.Unlock()
 	for _, v := range slowReads {

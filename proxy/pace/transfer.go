@@ -23,6 +23,8 @@ type transfer struct {
 
 	reading, writing gauge
 	body             body
+	length           int64                   // of the body; -1: not known
+	expects          bool                    // the visitor may wait for 100 (Continue) before he sends the body
 	cancel           context.CancelCauseFunc // nil: there is no body
 	answered         bool                    // a final status has been given
 	unflushed        bool                    // bytes may be in buffers
@@ -52,9 +54,9 @@ func (t *transfer) inform(status int) {
 }
 
 // answer notes that a final status is given. What is left of a body that was cut
-// must not be taken for the next request.
+// must not be taken for the next request, and much of it is not worth reading.
 func (t *transfer) answer() {
-	if !t.answered && t.proto < 2 && t.reading.wasCut() {
+	if !t.answered && t.proto < 2 && (t.reading.wasCut() || t.far()) {
 		t.Header().Set("Connection", "close")
 	}
 	t.answered = true
@@ -136,21 +138,28 @@ func (t *transfer) finish() bool {
 	if t.proto == 2 && t.unflushed {
 		t.FlushError()
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended {
+	if !t.end() {
 		return false
 	}
-	t.ended = true
 	if t.proto < 2 && t.cancel != nil {
 		// The server would end such a read, too, and take the deadline away with it:
 		// what it then reads of the body before the next request had no bound.
-		t.body.leave(func() { http.NewResponseController(t.ResponseWriter).SetReadDeadline(longAgo) })
+		aborted := t.body.leave(func() { http.NewResponseController(t.ResponseWriter).SetReadDeadline(longAgo) })
+		t.settle(aborted)
 	}
 	if t.proto != 2 && !t.broken() {
 		t.limitEnd()
 	}
 	return true
+}
+
+// end reports whether the transfer had not ended already.
+func (t *transfer) end() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.ended
+	t.ended = true
+	return !before
 }
 
 // limitEnd sets deadlines for the end of an HTTP/1 or HTTP/3 exchange. net/http

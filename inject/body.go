@@ -24,6 +24,7 @@ type body struct {
 	passed  int        // how much of it is passed on
 	err     error      // that came with the last of it
 	reading bool       // a read is under way: its result arrives on pieces, until then page is not ours
+	broken  bool       // reading has ended in a fault
 	pieces  chan piece // made for the first read that is not waited for
 }
 
@@ -31,7 +32,7 @@ type body struct {
 type page interface {
 	io.Reader
 	decision() *decider
-	release() // gives the page back to its pool; no other call may follow
+	release() // gives the page back to its pool, which is not for one with a fault; no other call may follow
 }
 
 // piece is the result of a Read.
@@ -101,13 +102,31 @@ func (b *body) peek(patience time.Duration) {
 	}
 }
 
-func (b *body) read(p []byte) piece {
+// read reads from the page, in any goroutine.
+func (b *body) read(p []byte) (got piece) {
+	defer func() {
+		if f := caught(recover()); f != nil {
+			got = piece{err: f}
+		}
+	}()
 	n, err := b.page.Read(p)
 	return piece{n, err}
 }
 
 func (b *body) take(p piece) {
-	b.ahead, b.err, b.reading = b.ahead[:len(b.ahead)+p.n], p.err, false
+	b.reading = false
+	b.check(p.err)
+	b.ahead, b.err = b.ahead[:len(b.ahead)+p.n], p.err
+}
+
+// check panics, in the goroutine of the handler, if err is a fault. Nobody may be
+// left to close the origin's body.
+func (b *body) check(err error) {
+	if f, ok := err.(*fault); ok {
+		b.broken, b.err = true, io.ErrUnexpectedEOF
+		b.src.Close()
+		panic(f)
+	}
 }
 
 // leftAlone reports whether peek saw that the page passes as it came.
@@ -157,8 +176,9 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.err != nil:
 		return 0, b.ended(b.err)
 	}
-	n, err := b.page.Read(p)
-	return n, b.ended(err)
+	got := b.read(p)
+	b.check(got.err)
+	return got.n, b.ended(got.err)
 }
 
 // Ready reports whether Read will not wait.
@@ -200,7 +220,9 @@ func (b *body) Close() error {
 		b.take(<-b.pieces)
 	}
 	b.verdict = b.judge()
-	b.page.release()
+	if _, knows := b.page.(*transcoder); knows || !b.broken {
+		b.page.release()
+	}
 	if cap(b.ahead) == 4<<10 {
 		aheads.Put((*[4 << 10]byte)(b.ahead[:4<<10]))
 	}

@@ -46,6 +46,7 @@ type transcoder struct {
 	pending  []byte // to be passed on as it came
 	err      error  // sticky, for when nothing is pending
 	asIs     bool   // the rest of the page passes as it came
+	spoilt   bool   // err is a fault: codecs and desk are not for others any more
 
 	recording bool
 	full      bool  // there was more to record than is kept
@@ -92,10 +93,10 @@ func (t *transcoder) release() {
 }
 
 func (t *transcoder) releaseCodecs() {
-	if t.decoder != nil {
+	if t.decoder != nil && !t.spoilt {
 		t.codecs.decoders.Put(t.decoder)
 	}
-	if t.encoder != nil {
+	if t.encoder != nil && !t.spoilt {
 		t.codecs.encoders.Put(t.encoder)
 	}
 	t.decoder, t.encoder = nil, nil
@@ -107,15 +108,36 @@ func (t *transcoder) releaseDesk() {
 	}
 	t.desk.in.Reset(nil)
 	t.desk.recorded = t.desk.recorded[:0]
-	if cap(t.desk.recorded) <= maxUndecided { // else grown for a rare page
+	if cap(t.desk.recorded) <= maxUndecided && !t.spoilt { // else grown for a rare page
 		desks.Put(t.desk)
 	}
 	t.desk, t.page.buf, t.pending = nil, nil, nil
 }
 
-func (t *transcoder) Read(p []byte) (int, error) {
+func (t *transcoder) Read(p []byte) (n int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if f := t.guard(func() { n, err = t.read(p) }); f != nil {
+		t.rest()
+		return 0, f
+	}
+	return n, err
+}
+
+// guard does f. With a fault, what f worked with is spoilt.
+func (t *transcoder) guard(f func()) (found *fault) {
+	defer func() {
+		if found = caught(recover()); found != nil {
+			t.spoilt, t.err = true, found
+			t.asIs, t.recoding, t.recording = false, false, false
+			t.pending, t.out = nil, spool{}
+		}
+	}()
+	f()
+	return nil
+}
+
+func (t *transcoder) read(p []byte) (int, error) {
 	for {
 		if t.mayRunAhead() {
 			t.turn.give()
@@ -239,6 +261,14 @@ func (t *transcoder) runAhead() {
 	t.turn.take()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.guard(t.codeAhead)
+	t.turn.give()
+	t.guard(t.drain) // sets the connection to the origin free
+	t.running = false
+	t.change.Signal()
+}
+
+func (t *transcoder) codeAhead() {
 	for i := 1; t.err == nil && !t.closed && t.out.size() < maxAhead; i++ {
 		t.piece()
 		t.change.Signal()
@@ -246,10 +276,6 @@ func (t *transcoder) runAhead() {
 			t.while(func() {})
 		}
 	}
-	t.turn.give()
-	t.drain() // sets the connection to the origin free
-	t.running = false
-	t.change.Signal()
 }
 
 // await waits for what runs ahead. Where the origin pauses, what has come must
@@ -266,6 +292,9 @@ func (t *transcoder) await() {
 // here ends in an error, as it would have for the visitor.
 func (t *transcoder) piece() {
 	n, err := t.page.Read(t.desk.decoded)
+	if t.spoilt { // by the visitor's goroutine, meanwhile
+		return
+	}
 	t.encoder.Write(t.desk.decoded[:n]) // to memory: cannot fail
 	t.dirty = t.dirty || n > 0
 	if err == nil {
@@ -306,11 +335,13 @@ func (t *transcoder) while(f func()) {
 	held := t.turn.held
 	t.turn.give()
 	t.mu.Unlock()
+	defer func() {
+		if held {
+			t.turn.take()
+		}
+		t.mu.Lock()
+	}()
 	f()
-	if held {
-		t.turn.take()
-	}
-	t.mu.Lock()
 }
 
 // raw is the page as it comes, which is kept while recording.

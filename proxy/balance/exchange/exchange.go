@@ -46,6 +46,7 @@ var (
 	errTooLong       = errors.New("header section is too long")
 	errInformational = errors.New("too many informational responses")
 	errSwitch        = errors.New("origin switches protocols without being asked")
+	errEarlySwitch   = errors.New("origin switches protocols before it has the request's body")
 )
 
 // A Transport asks one origin. Its fields must not change once it is in use.
@@ -154,6 +155,8 @@ func (a *answer) hear(trace *httptrace.ClientTrace) error {
 		switch {
 		case a.StatusCode == http.StatusSwitchingProtocols && a.Request.Header.Get("Upgrade") == "":
 			return errSwitch
+		case a.StatusCode == http.StatusSwitchingProtocols && !a.body.sending.finished():
+			return errEarlySwitch
 		case a.StatusCode >= 200 || a.StatusCode == http.StatusSwitchingProtocols:
 			if err := a.body.sending.answered(c); err != nil {
 				return err

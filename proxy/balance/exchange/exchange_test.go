@@ -520,6 +520,53 @@ func TestUpgrade(t *testing.T) {
 	tunnel.Close()
 }
 
+// A tunnel does not begin in the middle of a body, which would go on into it. One
+// after the body does.
+func TestUpgradeWithBody(t *testing.T) {
+	const switches = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+	ask := func(o *origin, body io.Reader, length int64) (*http.Response, error) {
+		r := request(t, "POST", body)
+		r.ContentLength = length
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", "x")
+		return o.RoundTrip(r)
+	}
+	t.Run("early", func(t *testing.T) {
+		o := play(t, func(_ int64, conn net.Conn, in *bufio.Reader) {
+			in.ReadString('\n')
+			io.WriteString(conn, switches)
+			io.Copy(io.Discard, in)
+		})
+		body := &endless{closed: make(chan struct{})}
+		if res, err := ask(o, body, 1<<40); !errors.Is(err, errEarlySwitch) {
+			t.Errorf("%v, %v", res, err)
+		}
+		<-body.closed
+		eventually(t, "the connection is closed", func() bool { return o.open.Load() == 0 })
+	})
+	t.Run("after the body", func(t *testing.T) {
+		o := play(t, func(_ int64, conn net.Conn, in *bufio.Reader) {
+			if listen(in) {
+				io.WriteString(conn, switches)
+				io.Copy(conn, in)
+			}
+		})
+		for range 20 {
+			res, err := ask(o, &pieces{rest: strings.Repeat("x", 100_000), size: 1 << 15}, 100_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tunnel := res.Body.(io.ReadWriteCloser)
+			io.WriteString(tunnel, "hello")
+			got := make([]byte, 5)
+			if _, err := io.ReadFull(tunnel, got); string(got) != "hello" || err != nil {
+				t.Errorf("%q, %v", got, err)
+			}
+			tunnel.Close()
+		}
+	})
+}
+
 // A Close ends a Read that hangs.
 func TestCloseEndsRead(t *testing.T) {
 	over := make(chan struct{})

@@ -19,7 +19,8 @@ const grace = 50 * time.Millisecond
 type sending struct {
 	conn   *conn
 	body   io.ReadCloser
-	length int64 // -1: in chunks
+	length int64         // -1: in chunks
+	ended  chan struct{} // by end; nil: no change of protocols is asked for
 
 	mu          sync.Mutex
 	over        bool  // nothing more will be written
@@ -31,6 +32,9 @@ type sending struct {
 // send starts to send r's body. The header is written.
 func send(r *http.Request, c *conn) *sending {
 	s := &sending{conn: c, body: r.Body, length: bodyLength(r)}
+	if r.Header["Upgrade"] != nil {
+		s.ended = make(chan struct{})
+	}
 	go func() {
 		s.end(s.copy())
 		s.body.Close()
@@ -43,6 +47,9 @@ func (s *sending) end(read, write error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over, s.read, s.write = true, read, write
+	if s.ended != nil {
+		close(s.ended)
+	}
 	switch c := s.conn; {
 	case s.inherited && read == nil && write == nil:
 		c.SetWriteDeadline(time.Time{})

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -28,8 +27,13 @@ type lease struct {
 // it for a lease. It waits for either, and for a database that does not answer,
 // until ctx ends. A lock is kept until [Store.Unlock] or the end of the process.
 func (s *Store) Lock(ctx context.Context, name string) error {
+	b, err := s.bid(name)
+	if err != nil {
+		return err
+	}
+	defer b.end()
 	for {
-		ok, err := s.acquire(ctx, name)
+		ok, err := b.acquire(ctx)
 		if ok {
 			return nil
 		}
@@ -48,30 +52,12 @@ func (s *Store) Lock(ctx context.Context, name string) error {
 
 // TryLock takes the lock name unless somebody holds it.
 func (s *Store) TryLock(ctx context.Context, name string) (bool, error) {
-	return s.acquire(ctx, name)
-}
-
-// acquire takes the lock name if it is free, and keeps it. Time is the database's:
-// clocks of edges differ.
-func (s *Store) acquire(ctx context.Context, name string) (taken bool, err error) {
-	owner := rand.Text() // a new one each time, so that to release a failed try harms no later one
-	err = s.do(ctx, "lock", name, func(ctx context.Context) error {
-		tag, err := s.pool.Exec(ctx, `
-			INSERT INTO ctlive_certificate_locks AS l (name, owner, expires)
-			VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
-			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = clock_timestamp() + make_interval(secs => $3)
-			WHERE l.expires < clock_timestamp() OR l.owner = excluded.owner`, name, owner, s.lease.Seconds())
-		taken = err == nil && tag.RowsAffected() == 1
-		return err
-	})
+	b, err := s.bid(name)
 	if err != nil {
-		s.spawn(func() { s.release(s.ctx, name, owner) }) // the database may have heard us
 		return false, err
 	}
-	if taken && !s.hold(name, owner) {
-		return false, errClosed
-	}
-	return taken, nil
+	defer b.end()
+	return b.acquire(ctx)
 }
 
 // hold renews the lock in the background.
@@ -130,7 +116,7 @@ func (s *Store) RenewLockLease(ctx context.Context, name string, _ time.Duration
 	if len(held) == 0 {
 		return fmt.Errorf("renew lock %s: %w", name, ErrLost)
 	}
-	return s.renew(ctx, held[0])
+	return s.renew(ctx, held[len(held)-1]) // those before it are lost
 }
 
 // Unlock releases the lock name; the oldest lease of it, if one was lost and the
@@ -166,13 +152,20 @@ func (s *Store) take(name string) *lease {
 
 // release frees the lock name if owner has it.
 func (s *Store) release(ctx context.Context, name, owner string) error {
+	again := false // the time before may have done it
 	return s.do(ctx, "unlock", name, func(ctx context.Context) error {
-		tag, err := s.pool.Exec(ctx, `DELETE FROM ctlive_certificate_locks WHERE name = $1 AND owner = $2`, name, owner)
-		if err == nil && tag.RowsAffected() == 0 {
+		found, err := s.remove(ctx, name, owner)
+		if err == nil && !found && !again {
 			return ErrLost
 		}
+		again = true
 		return err
 	})
+}
+
+func (s *Store) remove(ctx context.Context, name, owner string) (found bool, err error) {
+	tag, err := s.pool.Exec(ctx, `DELETE FROM ctlive_certificate_locks WHERE name = $1 AND owner = $2`, name, owner)
+	return tag.RowsAffected() > 0, err
 }
 
 // releaseAll frees every lock held.
@@ -185,7 +178,7 @@ func (s *Store) releaseAll() error {
 		}
 	}
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var errs []error
 	for _, name := range names {

@@ -228,6 +228,9 @@ func TestLostLeaseAtHome(t *testing.T) {
 	if err := s.Lock(t.Context(), "l"); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.RenewLockLease(t.Context(), "l", time.Minute); err != nil {
+		t.Errorf("the second holder renews it: %v", err)
+	}
 	if err := s.Unlock(t.Context(), "l"); !errors.Is(err, ErrLost) {
 		t.Errorf("the first holder: got %v", err)
 	}

@@ -39,6 +39,7 @@ const (
 	queryTime = 5 * time.Second  // for one statement and the connection it may need
 	idleTime  = time.Minute      // an unused connection is kept
 	leaseTime = 15 * time.Second // a lock outlives its holder
+	closeTime = 2 * time.Second  // to free locks in when the store is closed
 )
 
 var errClosed = errors.New("the storage is closed")
@@ -163,15 +164,6 @@ func (s *Store) Close() error {
 	s.running.Wait()
 	s.pool.Close()
 	return err
-}
-
-// spawn runs f unless the store is closed. Close waits for it.
-func (s *Store) spawn(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.running.Go(f)
-	}
 }
 
 // do runs f, which does what on key, and once more if its connection turns out to

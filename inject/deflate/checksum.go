@@ -5,13 +5,17 @@ import (
 	"hash/crc32"
 )
 
-// crcPowers holds x^(2^i) modulo the CRC polynomial, for shifts by up to 2^32-1 bytes of 2^3 bits.
-var crcPowers = newCRCPowers()
+// crcShifts holds x^(8·v·256^i) modulo the CRC polynomial, for shifts by v·256^i bytes.
+var crcShifts = newCRCShifts()
 
-func newCRCPowers() (list [35]uint32) {
-	list[0] = 1 << 30 // x: the highest bit is x^0
-	for i := 1; i < len(list); i++ {
-		list[i] = crcMultiply(list[i-1], list[i-1])
+func newCRCShifts() (list [4][256]uint32) {
+	step := uint32(1 << 23) // x^8: the highest bit is x^0
+	for i := range list {
+		list[i][0] = 1 << 31
+		for v := 1; v < 256; v++ {
+			list[i][v] = crcMultiply(list[i][v-1], step)
+		}
+		step = crcMultiply(list[i][255], step)
 	}
 	return list
 }
@@ -29,10 +33,8 @@ func crcMultiply(a, b uint32) (product uint32) {
 
 // crcShift returns what crc becomes by n zero bytes after it, the inversions of RFC 1952 8 left aside.
 func crcShift(crc, n uint32) uint32 {
-	for i := 3; n != 0; i, n = i+1, n>>1 {
-		if n&1 != 0 {
-			crc = crcMultiply(crcPowers[i], crc)
-		}
+	for i := 0; n != 0; i, n = i+1, n>>8 {
+		crc = crcMultiply(crcShifts[i][n&0xff], crc)
 	}
 	return crc
 }

@@ -64,7 +64,7 @@ func (r *Reader) decode(size int) error {
 			}
 		}
 		if s.inside && s.blk.kind != stored {
-			r.text = s.expand(slices.Grow(r.text, size-len(r.text)+maxMatch), size)
+			r.text = s.expand(slices.Grow(r.text, size-len(r.text)+overrun), size)
 		}
 		if !s.inside || len(r.text) >= size {
 			continue
@@ -94,6 +94,7 @@ func (r *Reader) keep(t token, size int) {
 	case t.dist == 0:
 		r.text = append(r.text, t.lit)
 	default:
-		r.text = repeat(r.text, n, t.dist)
+		r.text = slices.Grow(r.text, n+8)[:have+n]
+		repeat(r.text[:have+n+8], have, n, t.dist)
 	}
 }

@@ -114,42 +114,61 @@ func (s *source) run(floor, limit int64) {
 }
 
 // expand takes tokens quickly as run does, and appends to text, which must be all that was decoded so far, what they stand
-// for. Up to maxMatch bytes more than limit may come of it, for which text must have room.
+// for: up to overrun bytes more than limit, for which text must have room.
 func (s *source) expand(text []byte, limit int) []byte {
 	in, c := s.in, s.codes
-	i := s.bit >> 3
+	pos, i := len(text), s.bit>>3
 	if i+16 > len(in) {
 		return text
 	}
+	text = text[:cap(text)]
 	b := binary.LittleEndian.Uint64(in[i:]) >> (s.bit & 7)
 	i += 7
 	n := entry(56 - s.bit&7)
-	for len(text) < limit && i+16 <= len(in) {
+	for pos < limit && i+16 <= len(in) {
 		b |= binary.LittleEndian.Uint64(in[i:]) << (n & 63)
 		i += 7 - int(n>>3&7)
 		n |= 56
 		e := c.litAt(b)
 		if e&literal != 0 {
-			b, n, text = b>>(e&63), n-e, append(text, byte(e>>16))
-			continue
+			text[pos] = byte(e >> 16)
+			b, n, pos = b>>(e&63), n-e, pos+1
+			if e = c.litAt(b); e&literal != 0 {
+				text[pos] = byte(e >> 16)
+				b, n, pos = b>>(e&63), n-e, pos+1
+				continue
+			}
+			b |= binary.LittleEndian.Uint64(in[i:]) << (n & 63)
+			i += 7 - int(n>>3&7)
+			n |= 56
 		}
 		w := b >> (e & 63)
 		d := c.distAt(w)
 		dist := d.value(w)
-		if (e|d)&special != 0 || dist > len(text) {
+		if (e|d)&special != 0 || dist > pos {
 			break
 		}
-		text = repeat(text, e.value(b), dist)
+		length := e.value(b)
+		repeat(text[:pos+length+8], pos, length, dist)
+		pos += length
 		b, n = w>>(d&63), n-e-d
 	}
-	s.bit, s.pos = i*8-int(n&0xff), int64(len(text))
-	return text
+	s.bit, s.pos = i*8-int(n&0xff), int64(pos)
+	return text[:pos]
 }
 
-// repeat appends n bytes that stand at the given distance before.
-func repeat(text []byte, n, dist int) []byte {
-	for from := len(text) - dist; n > 0; n -= min(n, dist) {
-		text = append(text, text[from:from+min(n, dist)]...)
+// overrun is how far expand and repeat may write past what they are asked for.
+const overrun = maxMatch + 8
+
+// repeat writes n bytes to text[at:] that stand at the given distance before, and perhaps others behind them, up to eight.
+func repeat(text []byte, at, n, dist int) {
+	for end := at + n; at < end; {
+		if dist < 8 {
+			text[at] = text[at-dist]
+			at++
+			continue
+		}
+		binary.LittleEndian.PutUint64(text[at:], binary.LittleEndian.Uint64(text[at-dist:]))
+		at += 8
 	}
-	return text
 }

@@ -213,10 +213,15 @@ func (f *filler) short() {
 		half := 1 << (l - 1)
 		copy(f.table[half:2*half], f.table[:half])
 		f.turn(l)
+		at, next := f.at, f.next // in registers
 		for range f.lens.number[l] {
-			e, c := f.give(l)
-			f.table[c] = e
+			at = f.lens.next[at]
+			c := bits.Reverse16(next << (16 - l))
+			f.list[at] = code(c)<<4 | code(l)
+			f.table[c] = f.entries[at] + entry(l)*oneBit
+			next++
 		}
+		f.at, f.next = at, next
 	}
 }
 

@@ -32,7 +32,8 @@ type body struct {
 type page interface {
 	io.Reader
 	decision() *decider
-	release() // gives the page back to its pool, which is not for one with a fault; no other call may follow
+	step() bool // reads the source once, for the decision, and reports whether it can be read again; what comes is kept
+	release()   // gives the page back to its pool, which is not for one with a fault; no other call may follow
 }
 
 // piece is the result of a Read.
@@ -66,13 +67,29 @@ const minAhead = 1 << 10
 // reading it does not wait.
 type arrived interface{ Whole() bool }
 
+// readier is a source that can tell whether the next read of it does not wait.
+type readier interface{ Ready() bool }
+
 // peek reads ahead until all is known about the page or patience ends; a
 // negative patience has no end.
 func (b *body) peek(patience time.Duration) {
-	b.ahead = aheads.Get().(*[4 << 10]byte)[:0]
 	if w, ok := b.src.(arrived); ok && w.Whole() {
 		patience = -1
 	}
+	r, tells := b.src.(readier)
+	for (patience < 0 || tells && r.Ready()) && !b.page.decision().complete() {
+		if !b.page.step() {
+			break
+		}
+	}
+	if !b.page.decision().complete() {
+		b.wait(patience)
+	}
+}
+
+// wait does the same where the next read may wait.
+func (b *body) wait(patience time.Duration) {
+	b.ahead = aheads.Get().(*[4 << 10]byte)[:0]
 	var end <-chan time.Time
 	if patience >= 0 {
 		timer := time.NewTimer(patience)

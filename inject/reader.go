@@ -41,6 +41,13 @@ func (r *reader) reset(src io.Reader, markup []byte, encoding string, patient bo
 
 func (r *reader) decision() *decider { return &r.decide }
 
+func (r *reader) step() bool {
+	if r.err == nil {
+		r.fill()
+	}
+	return r.err == nil
+}
+
 func (r *reader) release() {
 	if len(r.buf) > chunk {
 		return // grown for a rare page

@@ -40,6 +40,18 @@ func (s *splicer) release() {
 
 func (s *splicer) Read(p []byte) (int, error) {
 	n, err := s.stream.Read(p)
+	s.judge()
+	return n, err
+}
+
+func (s *splicer) step() bool {
+	more := s.stream.Step()
+	s.judge()
+	return more
+}
+
+// judge decides on a page whose stream is passed on as it came.
+func (s *splicer) judge() {
 	switch d := &s.decide; {
 	case d.complete():
 	case s.stream.Verdict() == deflate.TooLong:
@@ -49,7 +61,6 @@ func (s *splicer) Read(p []byte) (int, error) {
 	case s.stream.Verdict() == deflate.Broken:
 		d.abandon("broken")
 	}
-	return n, err
 }
 
 // source is what the stream reads.

@@ -273,3 +273,46 @@ func (c *claimed) Read(p []byte) (int, error) {
 
 func (c *claimed) Whole() bool  { return c.whole }
 func (c *claimed) Close() error { return nil }
+
+// What has come of a long page is enough: nothing waits, and nothing more is read than the decision takes.
+func TestReadyPageIsNotWaitedFor(t *testing.T) {
+	for _, w := range wires {
+		if c := w.coding; c == "br" || c == "zstd" {
+			continue // these are decoded whole buffers at a time
+		}
+		t.Run(w.name, func(t *testing.T) {
+			src := &piecemeal{left: w.encode(longPage())}
+			res := w.response(document{contentType: "text/html; charset=utf-8"}, nil)
+			res.Body = src
+			x := New(Options{Tag: testTag, Patience: time.Hour}).Request(request("GET", "Sec-Fetch-Dest: document"))
+			x.Response(res)
+			if !x.Verdict().Injected || src.reads != 1 || x.body.pieces != nil {
+				t.Errorf("%d reads, %+v", src.reads, x.Verdict())
+			}
+			body, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if page, bad := w.decode(body); err != nil || bad != nil || !bytes.Contains(page, []byte(testMarkup)) {
+				t.Errorf("%d bytes, %v, %v", len(page), err, bad)
+			}
+		})
+	}
+}
+
+// piecemeal gives a piece at a time, and says that the next one has come.
+type piecemeal struct {
+	left  []byte
+	reads int
+}
+
+func (p *piecemeal) Read(b []byte) (int, error) {
+	if len(p.left) == 0 {
+		return 0, io.EOF
+	}
+	p.reads++
+	n := copy(b[:min(len(b), 2000)], p.left)
+	p.left = p.left[n:]
+	return n, nil
+}
+
+func (p *piecemeal) Ready() bool  { return true }
+func (p *piecemeal) Close() error { return nil }

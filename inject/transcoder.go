@@ -81,6 +81,8 @@ func newTranscoder(src io.Reader, c *codecs, markup []byte, encoding string, pat
 
 func (t *transcoder) decision() *decider { return &t.page.decide }
 
+func (t *transcoder) step() bool { return false }
+
 func (t *transcoder) release() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

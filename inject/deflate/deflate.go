@@ -174,6 +174,15 @@ func (r *Reader) Decide() Verdict {
 	return r.verdict
 }
 
+// Step reads the source once and keeps what comes of it for Read. It reports whether it can be called again: not where
+// the source has ended, or what is kept must be read first.
+func (r *Reader) Step() bool {
+	if r.end == nil && r.idle {
+		r.advance()
+	}
+	return r.end == nil && r.idle
+}
+
 // Verdict returns what is known so far.
 func (r *Reader) Verdict() Verdict { return r.verdict }
 

@@ -33,6 +33,7 @@ type page interface {
 	io.Reader
 	decision() *decider
 	step() bool // reads the source once, for the decision, and reports whether it can be read again; what comes is kept
+	kept() bool // reports whether a Read has something to give without reading the source
 	release()   // gives the page back to its pool, which is not for one with a fault; no other call may follow
 }
 
@@ -78,13 +79,23 @@ func (b *body) peek(patience time.Duration) {
 	}
 	r, tells := b.src.(readier)
 	for (patience < 0 || tells && r.Ready()) && !b.page.decision().complete() {
-		if !b.page.step() {
+		if !b.step() {
 			break
 		}
 	}
 	if !b.page.decision().complete() {
 		b.wait(patience)
 	}
+}
+
+// step is the page's; a panic over the page is a fault in it.
+func (b *body) step() bool {
+	defer func() {
+		if f := caught(recover()); f != nil {
+			b.check(f)
+		}
+	}()
+	return b.page.step()
 }
 
 // wait does the same where the next read may wait.
@@ -207,7 +218,7 @@ func (b *body) Ready() bool {
 		return true
 	case b.reading:
 		return false
-	case b.err != nil:
+	case b.err != nil || b.page.kept():
 		return true
 	}
 	w, ok := b.src.(arrived)

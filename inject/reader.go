@@ -48,6 +48,10 @@ func (r *reader) step() bool {
 	return r.err == nil
 }
 
+func (r *reader) kept() bool {
+	return r.from < r.free || r.placed && len(r.markup) > 0 || r.from < r.to && (r.decide.done() || r.err != nil)
+}
+
 func (r *reader) release() {
 	if len(r.buf) > chunk {
 		return // grown for a rare page

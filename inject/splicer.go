@@ -50,6 +50,8 @@ func (s *splicer) step() bool {
 	return more
 }
 
+func (s *splicer) kept() bool { return s.stream.Kept() }
+
 // judge decides on a page whose stream is passed on as it came.
 func (s *splicer) judge() {
 	switch d := &s.decide; {

@@ -316,3 +316,38 @@ func (p *piecemeal) Read(b []byte) (int, error) {
 
 func (p *piecemeal) Ready() bool  { return true }
 func (p *piecemeal) Close() error { return nil }
+
+// A page that says it is ready gives something without asking the origin, whose next bytes may be long in coming; and
+// when the decision is made, what is known of the page is ready.
+func TestReadyPageAsksNobody(t *testing.T) {
+	for _, w := range wires {
+		t.Run(w.name, func(t *testing.T) {
+			src := &piecemeal{left: w.encode(longPage())}
+			res := w.response(document{contentType: "text/html; charset=utf-8"}, nil)
+			res.Body = &unready{src}
+			x := New(Options{Tag: testTag, Patience: time.Hour}).Request(request("GET", "Sec-Fetch-Dest: document"))
+			x.Response(res)
+			ready, b := 0, make([]byte, 100)
+			for {
+				before, says := src.reads, x.body.Ready()
+				_, err := res.Body.Read(b)
+				switch {
+				case err == io.EOF:
+					if res.Body.Close(); ready == 0 {
+						t.Error("it was never ready")
+					}
+					return
+				case err != nil:
+					t.Fatal(err)
+				case says && src.reads != before && w.coding != "br" && w.coding != "zstd": // these decode ahead
+					t.Fatal("it was ready, and has read on")
+				case says:
+					ready++
+				}
+			}
+		})
+	}
+}
+
+// unready hides what its source can tell.
+type unready struct{ io.ReadCloser }

@@ -83,6 +83,12 @@ func (t *transcoder) decision() *decider { return &t.page.decide }
 
 func (t *transcoder) step() bool { return false }
 
+func (t *transcoder) kept() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.size() > 0
+}
+
 func (t *transcoder) release() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

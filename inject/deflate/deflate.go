@@ -183,6 +183,9 @@ func (r *Reader) Step() bool {
 	return r.end == nil && r.idle
 }
 
+// Kept reports whether Read has something to give without reading the source.
+func (r *Reader) Kept() bool { return r.sent < len(r.w.buf) || r.err != nil }
+
 // Verdict returns what is known so far.
 func (r *Reader) Verdict() Verdict { return r.verdict }
 

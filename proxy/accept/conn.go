@@ -49,6 +49,8 @@ type conn struct {
 	open    entry              // among the sweeper's connections
 	request entry              // among those with a handler at work
 
+	hold hold
+
 	mu      sync.Mutex
 	asked   time.Time // read deadline that net/http wants
 	header  time.Time // and ours, once a head has begun to come in
@@ -204,7 +206,10 @@ func (c *conn) tunnel(p []byte) (int, error) {
 }
 
 // CloseWrite ends what we send.
-func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
+func (c *conn) CloseWrite() error {
+	c.endAnswer()
+	return closeWrite(c.Conn)
+}
 
 // Close closes the connection, and ends the contexts of requests. A client that
 // may be in the middle of sending something gets time to read the answer first.
@@ -217,6 +222,9 @@ func (c *conn) Close() error {
 	c.stopWatchLocked()
 	c.write.handOver(c.Conn.SetWriteDeadline) // for a last word
 	c.mu.Unlock()
+	if !c.link.server.killed.Load() {
+		c.endAnswer()
+	}
 	if !c.hijacked.Load() {
 		c.cancel()
 		if c.unread.Load() || pending(c.link.Conn) {

@@ -27,7 +27,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.TransferEncoding) > 0 {
 		r = withBody(r, &body{r.Body, c})
 	}
-	s.handler.ServeHTTP(w, r)
+	s.handler.ServeHTTP(&writer{w, c}, r)
 }
 
 // handled ends the watch, and a connection that net/http has let go of.

@@ -144,6 +144,7 @@ func (c *conn) state(s http.ConnState) {
 	case http.StateHijacked:
 		c.link.server.sweeper.drop(c)
 		c.finish()
+		c.endAnswer()
 		c.hijack()
 	case http.StateClosed:
 		c.link.end()

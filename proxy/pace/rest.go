@@ -54,6 +54,13 @@ func (t *transfer) settle(aborted bool) {
 // answer, even when the header has gone out: [http.MaxBytesReader] does so at its
 // limit.
 func closeAfterReply(w http.ResponseWriter) {
+	for {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = wrapper.Unwrap()
+	}
 	http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1))
 }
 

@@ -13,6 +13,9 @@ func answer(w http.ResponseWriter, res *http.Response) {
 	defer res.Body.Close()
 	h := w.Header()
 	add(h, res.Header)
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // the server would guess, and mark what is not to be guessed as a page
+	}
 	announced := announce(h, res.Trailer)
 	w.WriteHeader(res.StatusCode)
 	if err := pass(w, res.Body); err != nil {

@@ -80,13 +80,13 @@ func TestFlushBeforeWait(t *testing.T) {
 		body io.Reader
 		want string
 	}{
-		{"whole", &parts{"a", "b"}, "200 0|a|b"},
-		{"waits for the first", &parts{"…a", "b"}, "200 0|flush|a|b"},
-		{"waits amid", &parts{"a", "b", "…c", "d"}, "200 0|a|b|flush|c|d"},
-		{"waits for the end", &parts{"a", "…"}, "200 0|a|flush"},
-		{"waits twice for nothing", &parts{"…", "…", "…a"}, "200 0|flush|a"},
-		{"cannot tell", strings.NewReader("a"), "200 0|flush|a|flush"},
-		{"none", http.NoBody, "200 0"},
+		{"whole", &parts{"a", "b"}, "200 1|a|b"},
+		{"waits for the first", &parts{"…a", "b"}, "200 1|flush|a|b"},
+		{"waits amid", &parts{"a", "b", "…c", "d"}, "200 1|a|b|flush|c|d"},
+		{"waits for the end", &parts{"a", "…"}, "200 1|a|flush"},
+		{"waits twice for nothing", &parts{"…", "…", "…a"}, "200 1|flush|a"},
+		{"cannot tell", strings.NewReader("a"), "200 1|flush|a|flush"},
+		{"none", http.NoBody, "200 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &journal{header: http.Header{}}
@@ -119,7 +119,7 @@ func TestHopsEndHere(t *testing.T) {
 	if len(asked) != 2 || asked.Get("X-End") != "1" || !slices.Equal(asked["User-Agent"], []string{""}) {
 		t.Errorf("the origin gets %q", asked)
 	}
-	if got := w.Result().Header; len(got) != 1 || got.Get("X-End") != "1" {
+	if got := w.Result().Header; len(got) != 2 || got.Get("X-End") != "1" || got["Content-Type"] != nil {
 		t.Errorf("the visitor gets %q", got)
 	}
 }
@@ -129,7 +129,7 @@ func TestFieldsAreAdded(t *testing.T) {
 	w := httptest.NewRecorder()
 	w.Header()["Link"] = make([]string, 1, 8)
 	through(giving(strings.NewReader(""), "Link", "a", "Set-Cookie", "b", "Set-Cookie", "c")).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	if got := fmt.Sprint(w.Header()); got != "map[Link:[ a] Set-Cookie:[b c]]" {
+	if got := fmt.Sprint(w.Header()); got != "map[Content-Type:[] Link:[ a] Set-Cookie:[b c]]" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -146,7 +146,7 @@ func TestInterim(t *testing.T) {
 	w := &journal{header: http.Header{"Alt-Svc": {"x"}}}
 	p.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	late()
-	if got := strings.Join(w.lines, "|"); got != "103 1|102 0|200 3|flush|a|flush" {
+	if got := strings.Join(w.lines, "|"); got != "103 1|102 0|200 4|flush|a|flush" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -267,4 +267,29 @@ func Example() {
 	p.ServeHTTP(w, httptest.NewRequest("GET", "/there", nil))
 	fmt.Println(w.Code, w.Header().Get("Via"), w.Body)
 	// Output: 200 1.1 example hello from /there
+}
+
+// What the origin does not call by a type has none: to call an upload a page,
+// because it looks like one, would have browsers run it.
+func TestNoTypeIsGuessed(t *testing.T) {
+	server := httptest.NewUnstartedServer(through(func(r *http.Request) (*http.Response, error) {
+		res, err := giving(nil, "X-Content-Type-Options", "nosniff")(r)
+		res.Body = &parts{"<!doctype html><script>"}
+		return res, err
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	plain := &http.Transport{TLSClientConfig: server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()}
+	plain.TLSClientConfig.NextProtos = nil
+	for version, client := range map[int]*http.Client{1: {Transport: plain}, 2: server.Client()} {
+		res, err := client.Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got, ok := res.Header["Content-Type"]; ok || res.ProtoMajor != version {
+			t.Errorf("HTTP/%d of %d: got %q", res.ProtoMajor, version, got)
+		}
+	}
 }

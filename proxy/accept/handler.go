@@ -27,7 +27,10 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.TransferEncoding) > 0 {
 		r = withBody(r, &body{r.Body, c})
 	}
-	s.handler.ServeHTTP(&writer{w, c}, r)
+	if r.Body == http.NoBody { // net/http may read on for the rest of one before it says that the answer is over
+		w = &writer{w, c}
+	}
+	s.handler.ServeHTTP(w, r)
 }
 
 // handled ends the watch, and a connection that net/http has let go of.

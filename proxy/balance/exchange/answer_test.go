@@ -415,3 +415,38 @@ func TestChunksLook(t *testing.T) {
 		}
 	}
 }
+
+// Who asks whether there is more does not wait for who reads it.
+func TestReadyWhileReading(t *testing.T) {
+	held := make(chan bool)
+	o := play(t, func(_ int64, c net.Conn, in *bufio.Reader) {
+		http.ReadRequest(in)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+		<-held
+		io.WriteString(c, "b")
+	})
+	res, err := o.RoundTrip(request(t, "GET", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string)
+	go func() {
+		body, _ := io.ReadAll(res.Body)
+		read <- string(body)
+	}()
+	b := res.Body.(*body)
+	eventually(t, "it waits for the second byte", func() bool {
+		if b.mu.TryLock() {
+			b.mu.Unlock()
+			return false
+		}
+		return true
+	})
+	if b.Ready() || b.Whole() {
+		t.Error("it knows what has not come")
+	}
+	held <- true
+	if got := <-read; got != "ab" {
+		t.Errorf("got %q", got)
+	}
+}

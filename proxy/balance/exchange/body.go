@@ -56,9 +56,11 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 // Whole reports whether the rest of the body has come, so that Read will not
-// wait. It does not either.
+// wait. It does not either: nobody knows while a Read is under way.
 func (b *body) Whole() bool {
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		return false
+	}
 	defer b.mu.Unlock()
 	if b.err != nil || b.over.Load() {
 		return true
@@ -88,9 +90,12 @@ func (b *body) has(p []byte) bool {
 	return false
 }
 
-// Ready reports whether Read gives something without waiting: it has come.
+// Ready reports whether Read gives something without waiting: it has come. Like
+// Whole it does not know while a Read is under way.
 func (b *body) Ready() bool {
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		return false
+	}
 	defer b.mu.Unlock()
 	if b.err != nil || b.over.Load() {
 		return true

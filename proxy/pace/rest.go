@@ -13,8 +13,9 @@ const (
 	maxRest = 256 << 10
 
 	// restTime is how long the end of an answer waits for the rest of a body. Most
-	// have come with the request.
-	restTime = 50 * time.Millisecond
+	// have come with the request; the time is for a machine so busy that the read
+	// begins late, or the connections of its visitors would be closed then.
+	restTime = 500 * time.Millisecond
 )
 
 // duplex lets answers go out while the body is read: net/http would otherwise

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"ctlive/proxy/socket"
 )
 
 // Options configure a Server.
@@ -120,11 +122,11 @@ func (s *Server) Serve(l net.Listener) error {
 		}()
 	})
 	for pause := time.Duration(0); ; {
-		socket, err := l.Accept()
+		c, err := l.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			s.accept(socket)
+			s.accept(socket.New(c))
 		case s.stopping.Load():
 			return http.ErrServerClosed
 		case !passing(err):
@@ -148,11 +150,11 @@ func passing(err error) bool {
 }
 
 // accept takes on a connection, if there is a place for it.
-func (s *Server) accept(socket net.Conn) {
-	l := &link{Conn: socket, server: s, remote: socket.RemoteAddr()}
+func (s *Server) accept(c net.Conn) {
+	l := &link{Conn: c, server: s, remote: c.RemoteAddr()}
 	if !s.crowd.enter(l) {
 		s.refuse(l, "connections", nil)
-		socket.Close()
+		c.Close()
 		return
 	}
 	s.running.Add(1)

@@ -1,9 +1,10 @@
 package accept
 
 import (
-	"net"
 	"net/http"
 	"sync"
+
+	"ctlive/proxy/socket"
 )
 
 // maxHeld is how much of an answer is held, in bytes: with its framing, what
@@ -47,11 +48,9 @@ func (c *conn) writeLocked(p []byte) (n int, err error) {
 		return c.Conn.Write(p)
 	}
 	kept := h.n
-	if c.tls == nil && len(p) > 0 {
-		pieces := net.Buffers{h.kept[:kept], p}
-		var all int64
-		all, err = pieces.WriteTo(c.link.Conn) // one call
-		n = max(int(all)-kept, 0)
+	if tcp, ok := c.Conn.(*socket.Conn); ok {
+		n, err = tcp.Write2(h.kept[:kept], p) // one call
+		n = max(n-kept, 0)
 	} else if _, err = c.Conn.Write(h.kept[:kept]); err == nil && len(p) > 0 {
 		n, err = c.Conn.Write(p)
 	}

@@ -2,6 +2,7 @@ package accept
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,26 +15,25 @@ const unsent = 128 << 10
 // tune prepares an accepted socket. One that cannot be tuned works as well,
 // only at a higher price.
 func tune(c net.Conn) {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return
-	}
-	if raw, err := tcp.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) {
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
-		})
-	}
+	control(c, func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
+	})
 }
 
 // pending reports whether a client has sent something that nobody has read.
 func pending(c net.Conn) bool {
 	n := 0
-	if tcp, ok := c.(*net.TCPConn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	control(c, func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	return n > 0
+}
+
+// control calls f for a connection that is a socket.
+func control(c net.Conn, f func(fd uintptr)) {
+	if s, ok := c.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			raw.Control(f)
 		}
 	}
-	return n > 0
 }
 
 // openFiles returns how many files the process may have open.

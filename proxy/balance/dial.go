@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+
+	"ctlive/proxy/socket"
 )
 
 // dial makes a connection, with TLS for https, for whoever needs one now: the
@@ -52,7 +54,7 @@ func (o *origin) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(raw, &o.gate)
+	c := newConn(socket.New(raw), &o.gate)
 	if o.tls == nil {
 		return c, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ctlive/proxy/balance/exchange"
+	"ctlive/proxy/socket"
 )
 
 const (
@@ -78,7 +79,7 @@ func newOrigin(u *url.URL, options *Options) *origin {
 		o.tls.ServerName = u.Hostname()
 	}
 	o.transport = o.newTransport()
-	if o.tls == nil && exchange.Supported {
+	if o.tls == nil && socket.CanLook {
 		o.transport = o.newExchange(o.transport)
 	}
 	return o

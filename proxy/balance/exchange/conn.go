@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"ctlive/proxy/socket"
 )
 
 // A buffer holds a request's header, with a short body.
@@ -46,8 +48,8 @@ func newConn(raw net.Conn, t *Transport) *conn {
 	if s, ok := raw.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			c.raw = raw
-			c.look = func(fd uintptr) { c.clear = isQuiet(fd) }
-			c.more = func(fd uintptr) { c.w += readNow(fd, c.buf[c.w:]) }
+			c.look = func(fd uintptr) { c.clear = socket.IsQuiet(fd) }
+			c.more = func(fd uintptr) { c.w += socket.Gather(fd, c.buf[c.w:]) }
 		}
 	}
 	return c

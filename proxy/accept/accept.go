@@ -277,6 +277,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	grace, cancel := context.WithTimeout(ctx, idleGrace)
 	defer cancel()
 	s.await(grace, func() bool { return s.crowd.size() == 0 })
+	s.sweeper.open.each((*conn).dismiss)
 	if err := s.http1.Shutdown(ctx); err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

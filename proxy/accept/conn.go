@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,7 +50,7 @@ type conn struct {
 	open    entry              // among the sweeper's connections
 	request entry              // among those with a handler at work
 
-	hold hold
+	turn turn
 
 	mu      sync.Mutex
 	asked   time.Time // read deadline that net/http wants
@@ -79,6 +80,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	for {
 		switch {
+		case c.turn.over:
+			return 0, io.EOF
 		case c.ready > 0:
 			n := c.stash.take(p, c.ready)
 			c.ready -= n
@@ -108,10 +111,30 @@ func (c *conn) examine() bool {
 	if len(c.stash.b) == 0 || c.skipBlank() {
 		return false
 	}
-	n, fault := c.guard.admit(c.stash.b)
+	n, r, fault := c.admit(c.stash.b)
+	if r != nil {
+		c.stash.drop(n)
+		c.settle(nil)
+		c.serve(r)
+		return true
+	}
 	c.ready = n
 	c.settle(fault)
 	return n > 0 || fault != nil
+}
+
+// admit has the guard look at b. It returns how much of that is for net/http, or
+// the request that is not.
+func (c *conn) admit(b []byte) (n int, r *http.Request, fault *Fault) {
+	fresh := c.guard.phase == inHead
+	n, fault = c.guard.admit(b)
+	if fresh && c.guard.phase == complete && c.turn.base != nil {
+		r = parsePlain(b[:n])
+	}
+	if r == nil && n > 0 {
+		c.yield()
+	}
+	return n, r, fault
 }
 
 // skipBlank drops the empty line that may come before a request, RFC 9112 2.2.
@@ -143,9 +166,13 @@ func (c *conn) receive(p []byte) (int, error) {
 		c.stash.add(p[:n])
 		return 0, err
 	}
-	m, fault := c.guard.admit(p[:n])
+	m, r, fault := c.admit(p[:n])
 	c.stash.add(p[m:n])
 	c.settle(fault)
+	if r != nil {
+		c.serve(r)
+		return 0, nil
+	}
 	return m, err
 }
 
@@ -207,13 +234,15 @@ func (c *conn) tunnel(p []byte) (int, error) {
 
 // CloseWrite ends what we send.
 func (c *conn) CloseWrite() error {
-	c.endAnswer()
 	return closeWrite(c.Conn)
 }
 
 // Close closes the connection, and ends the contexts of requests. A client that
 // may be in the middle of sending something gets time to read the answer first.
 func (c *conn) Close() error {
+	if c.leave() {
+		return nil
+	}
 	if c.closed.Swap(true) {
 		return net.ErrClosed
 	}
@@ -222,9 +251,6 @@ func (c *conn) Close() error {
 	c.stopWatchLocked()
 	c.write.handOver(c.Conn.SetWriteDeadline) // for a last word
 	c.mu.Unlock()
-	if !c.link.server.killed.Load() {
-		c.endAnswer()
-	}
 	if !c.hijacked.Load() {
 		c.cancel()
 		if c.unread.Load() || pending(c.link.Conn) {

@@ -49,12 +49,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.setReadLocked()
 }
 
-// SetWriteDeadline is what net/http calls when it has written an answer, to take
-// the deadline away: what is held of it goes out before that.
 func (c *conn) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() {
-		c.endAnswer()
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hijacked.Load() || c.closed.Load() {

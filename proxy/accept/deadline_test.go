@@ -165,7 +165,7 @@ func TestHijackedDeadlines(t *testing.T) {
 			fmt.Fprint(conn, line, err)
 		}), quick)
 		conn := e.dial()
-		send(t, conn, good, 1<<20)
+		send(t, conn, upgrade, 1<<20)
 		br := bufio.NewReader(conn)
 		if line, err := br.ReadString('\n'); line != "open\n" {
 			t.Fatal(line, err)

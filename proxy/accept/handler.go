@@ -27,9 +27,6 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.TransferEncoding) > 0 {
 		r = withBody(r, &body{r.Body, c})
 	}
-	if r.Body == http.NoBody { // net/http may read on for the rest of one before it says that the answer is over
-		w = &writer{w, c}
-	}
 	s.handler.ServeHTTP(w, r)
 }
 
@@ -46,7 +43,8 @@ func (c *conn) handled() {
 func withConn(ctx context.Context, nc net.Conn) context.Context {
 	c := nc.(*conn)
 	ctx, c.cancel = context.WithCancel(ctx)
-	return context.WithValue(ctx, connKey{}, c)
+	c.turn.base, c.turn.from = context.WithValue(ctx, connKey{}, c), c.link.remote.String()
+	return c.turn.base
 }
 
 // withBody returns a copy of r: net/http looks at the type of its own r.Body.

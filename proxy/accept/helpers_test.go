@@ -156,15 +156,15 @@ func send(t testing.TB, conn net.Conn, s string, size int) {
 	}
 }
 
-// answer is a response as a client sees it.
-type answer struct {
+// reply is a response as a client sees it.
+type reply struct {
 	status int
 	close  bool
 	body   string
 }
 
 // answers reads responses until n have come or, n being 0, the connection ends.
-func answers(t testing.TB, r io.Reader, n int) (all []answer, end error) {
+func answers(t testing.TB, r io.Reader, n int) (all []reply, end error) {
 	t.Helper()
 	br := bufio.NewReader(r)
 	for n == 0 || len(all) < n {
@@ -180,7 +180,7 @@ func answers(t testing.TB, r io.Reader, n int) (all []answer, end error) {
 			return all, err
 		}
 		if res.StatusCode >= 200 {
-			all = append(all, answer{res.StatusCode, res.Close, strings.TrimSpace(string(b))})
+			all = append(all, reply{res.StatusCode, res.Close, strings.TrimSpace(string(b))})
 		}
 	}
 	return all, nil

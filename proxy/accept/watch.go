@@ -144,7 +144,6 @@ func (c *conn) state(s http.ConnState) {
 	case http.StateHijacked:
 		c.link.server.sweeper.drop(c)
 		c.finish()
-		c.endAnswer()
 		c.hijack()
 	case http.StateClosed:
 		c.link.end()

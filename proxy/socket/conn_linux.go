@@ -40,7 +40,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	defer t.mu.Unlock()
 	t.set(p, nil)
 	if err := c.raw.Read(t.try); err != nil {
-		return 0, err
+		return 0, rename(err, "read")
 	}
 	switch {
 	case t.fault != 0:
@@ -63,7 +63,7 @@ func (c *Conn) Write2(p, q []byte) (n int, err error) {
 	for len(p)+len(q) > 0 {
 		t.set(p, q)
 		if err := c.raw.Write(t.try); err != nil {
-			return n, err
+			return n, rename(err, "write")
 		}
 		if t.fault != 0 {
 			return n, c.explain("write", t.fault)
@@ -77,6 +77,14 @@ func (c *Conn) Write2(p, q []byte) (n int, err error) {
 
 func (c *Conn) explain(call string, fault syscall.Errno) error {
 	return &net.OpError{Op: call, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(call, fault)}
+}
+
+// rename calls what failed as package net would.
+func rename(err error, op string) error {
+	if e, ok := err.(*net.OpError); ok {
+		e.Op = op
+	}
+	return err
 }
 
 // A transfer is what a Conn does in one direction. One is under way at a time.

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -77,6 +78,23 @@ func TestErrors(t *testing.T) {
 	}
 	if op, ok := err.(*net.OpError); !ok || op.Op != "write" || op.Err.(*os.SyscallError).Err != syscall.EPIPE {
 		t.Errorf("write: %v", err)
+	}
+}
+
+// An error of the wait is net's own, too: net/http goes by its Op.
+func TestWaitErrors(t *testing.T) {
+	near, _ := pair(t)
+	c := New(near)
+	c.SetDeadline(time.Unix(1, 0))
+	for op, do := range map[string]func([]byte) (int, error){"read": c.Read, "write": c.Write} {
+		_, err := do(make([]byte, 1))
+		if e, ok := err.(*net.OpError); !ok || e.Op != op || !e.Timeout() {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	c.Close()
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) || err.(*net.OpError).Op != "read" {
+		t.Errorf("read when closed: %v", err)
 	}
 }
 

@@ -56,7 +56,7 @@ func serveCounted(t *testing.T, h http.HandlerFunc) (net.Conn, *bufio.Reader, *a
 	return conn, bufio.NewReader(conn), writes
 }
 
-func TestHold(t *testing.T) {
+func TestOnePiece(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		answer func(w http.ResponseWriter)

@@ -1,0 +1,70 @@
+package accept
+
+import (
+	"bytes"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// parsePlain returns the request of which head is the whole, and which the guard
+// has admitted, or nil if net/http is the one to deal with it: HTTP/1.0, a body or
+// the announcement of one, a change of protocols, a target that is not a path, and
+// whatever it would not take.
+func parsePlain(head []byte) *http.Request {
+	text := string(head)
+	line, text, _ := strings.Cut(text, "\r\n")
+	method, line, _ := strings.Cut(line, " ")
+	target, version, _ := strings.Cut(line, " ")
+	if version != "HTTP/1.1" || method == http.MethodConnect || target[0] != '/' {
+		return nil
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil
+	}
+	r := &http.Request{
+		Method: method, URL: u, RequestURI: target, Proto: version, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
+		Header: parseFields(text, bytes.Count(head, newline)),
+	}
+	for _, name := range notPlain {
+		if _, ok := r.Header[name]; ok {
+			return nil
+		}
+	}
+	r.Host = r.Header.Get("Host")
+	delete(r.Header, "Host")
+	if !httpguts.ValidHostHeader(r.Host) {
+		return nil
+	}
+	r.Close = httpguts.HeaderValuesContainsToken(r.Header["Connection"], "close")
+	return r
+}
+
+// notPlain are fields that make a request more than its head.
+var notPlain = []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect", "Upgrade"}
+
+var newline = []byte("\n")
+
+// parseFields returns the fields in text, which has no more than lines of them.
+func parseFields(text string, lines int) http.Header {
+	h, values := make(http.Header, lines), make([]string, lines)
+	for {
+		line, rest, _ := strings.Cut(text, "\r\n")
+		name, value, found := strings.Cut(line, ":")
+		if !found {
+			return h
+		}
+		text = rest
+		name, value = textproto.CanonicalMIMEHeaderKey(name), strings.Trim(value, " \t")
+		if before, ok := h[name]; ok {
+			h[name] = append(before, value)
+			continue
+		}
+		values[0] = value
+		h[name], values = values[:1:1], values[1:]
+	}
+}

@@ -41,7 +41,7 @@ import (
 const (
 	pollEvery  = 250 * time.Millisecond // for new rows
 	remotePoll = time.Second            // likewise, on another machine
-	checkEvery = time.Second            // for what the store has deleted
+	checkEvery = time.Second            // for what the store has deleted, and for rows of other processes
 	pagesEvery = 5 * time.Second        // until counts of pages are on disk
 	sweepEvery = 10 * time.Minute       // for losses that came without an event
 	agedEvery  = 24 * time.Hour         // at least, between two rebuilds for the sake of retention
@@ -59,7 +59,8 @@ type Report struct {
 	log   *slog.Logger
 	now   func() time.Time
 	poll  time.Duration
-	free  func() error // closes what Open has opened beside the database
+	news  func() <-chan struct{} // closed with the next event, as far as we are told; nil: we are not
+	free  func() error           // closes what Open has opened beside the database
 
 	work   sync.Mutex // held by who changes the figures
 	looked time.Time  // at what the store has deleted
@@ -89,7 +90,7 @@ func Open(dir string, store *collector.Store, log *slog.Logger) (*Report, error)
 		r.db.close()
 		return nil, fmt.Errorf("open page counts: %w", err)
 	}
-	r.pages, r.poll = r.own, pollEvery
+	r.pages, r.poll, r.news = r.own, pollEvery, store.Landed
 	r.free = func() error {
 		src.close()
 		return r.own.close()
@@ -159,17 +160,9 @@ func (r *Report) OwnPages(ctx context.Context, after int64) ([]PageCount, error)
 // intake has the machine even while there is much to catch up on.
 func (r *Report) follow(ctx context.Context) {
 	told := ""
-	for pause := time.Duration(0); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		start := time.Now()
+	for ctx.Err() == nil {
+		start, news := time.Now(), r.next()
 		more, err := r.update(ctx)
-		if pause = r.poll; more {
-			pause = time.Since(start)
-		}
 		switch {
 		case err == nil:
 			r.fresh.Store(start.UnixMilli())
@@ -181,6 +174,33 @@ func (r *Report) follow(ctx context.Context) {
 			told = err.Error()
 			r.log.Error("figures: not up to date", "err", err)
 		}
+		if more {
+			pause(ctx, time.Since(start), nil)
+			continue
+		}
+		pause(ctx, r.poll, nil)
+		if news != nil && err == nil {
+			pause(ctx, checkEvery-r.poll, news)
+		}
+	}
+}
+
+// next returns what ends with the next event, nil if nobody tells.
+func (r *Report) next() <-chan struct{} {
+	if r.news == nil {
+		return nil
+	}
+	return r.news()
+}
+
+// pause waits for d, or until ctx is done or there is news.
+func pause(ctx context.Context, d time.Duration, news <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-news:
+	case <-timer.C:
 	}
 }
 

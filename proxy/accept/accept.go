@@ -30,7 +30,9 @@ import (
 
 // Options configure a Server.
 type Options struct {
-	Handler http.Handler // calls FaultOf first
+	// Handler calls FaultOf first. The context of a request ends with its handler,
+	// or with the connection: to make one for each request has its price.
+	Handler http.Handler
 
 	// TLS is nil for plain HTTP/1.1. Otherwise its NextProtos decide between
 	// "h2" and "http/1.1", which also is for clients that name none. A

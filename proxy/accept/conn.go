@@ -129,7 +129,7 @@ func (c *conn) admit(b []byte) (n int, r *http.Request, fault *Fault) {
 	fresh := c.guard.phase == inHead
 	n, fault = c.guard.admit(b)
 	if fresh && c.guard.phase == complete && c.turn.base != nil {
-		r = parsePlain(b[:n])
+		r = parsePlain(c.turn.base, b[:n], c.guard.head.lines)
 	}
 	if r == nil && n > 0 {
 		c.yield()

@@ -1,7 +1,7 @@
 package accept
 
 import (
-	"bytes"
+	"context"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -10,11 +10,11 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// parsePlain returns the request of which head is the whole, and which the guard
-// has admitted, or nil if net/http is the one to deal with it: HTTP/1.0, a body or
-// the announcement of one, a change of protocols, a target that is not a path, and
-// whatever it would not take.
-func parsePlain(head []byte) *http.Request {
+// parsePlain returns the request of which head, of so many lines, is the whole, and
+// which the guard has admitted, or nil if net/http is the one to deal with it:
+// HTTP/1.0, a body or the announcement of one, a change of protocols, a target that
+// is not a path, and whatever it would not take.
+func parsePlain(ctx context.Context, head []byte, lines int) *http.Request {
 	text := string(head)
 	line, text, _ := strings.Cut(text, "\r\n")
 	method, line, _ := strings.Cut(line, " ")
@@ -26,28 +26,26 @@ func parsePlain(head []byte) *http.Request {
 	if err != nil {
 		return nil
 	}
-	r := &http.Request{
-		Method: method, URL: u, RequestURI: target, Proto: version, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
-		Header: parseFields(text, bytes.Count(head, newline)),
-	}
+	h := parseFields(text, lines)
 	for _, name := range notPlain {
-		if _, ok := r.Header[name]; ok {
+		if _, ok := h[name]; ok {
 			return nil
 		}
 	}
-	r.Host = r.Header.Get("Host")
-	delete(r.Header, "Host")
-	if !httpguts.ValidHostHeader(r.Host) {
+	host := h.Get("Host")
+	delete(h, "Host")
+	if !httpguts.ValidHostHeader(host) {
 		return nil
 	}
-	r.Close = httpguts.HeaderValuesContainsToken(r.Header["Connection"], "close")
-	return r
+	return (&http.Request{
+		Method: method, URL: u, RequestURI: target, Proto: version, ProtoMajor: 1, ProtoMinor: 1,
+		Host: host, Header: h, Body: http.NoBody,
+		Close: httpguts.HeaderValuesContainsToken(h["Connection"], "close"),
+	}).WithContext(ctx)
 }
 
 // notPlain are fields that make a request more than its head.
 var notPlain = []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect", "Upgrade"}
-
-var newline = []byte("\n")
 
 // parseFields returns the fields in text, which has no more than lines of them.
 func parseFields(text string, lines int) http.Header {

@@ -31,9 +31,6 @@ type turn struct {
 
 // serve answers a plain request.
 func (c *conn) serve(r *http.Request) {
-	ctx, cancel := context.WithCancel(c.turn.base)
-	defer cancel()
-	r = r.WithContext(ctx)
 	r.TLS, r.RemoteAddr = c.tls, c.turn.from
 	c.turn.closes = r.Close
 	c.takeTurn()

@@ -76,7 +76,11 @@ func appendField(b []byte, name, value string) []byte {
 
 // lengthOf returns what Content-Length says, if that is a length.
 func lengthOf(h http.Header) (n int64, ok bool) {
-	n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
+	values := h["Content-Length"]
+	if len(values) == 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(values[0], 10, 64)
 	return n, err == nil && n >= 0
 }
 

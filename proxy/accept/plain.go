@@ -57,7 +57,7 @@ func parseFields(text string, lines int) http.Header {
 			return h
 		}
 		text = rest
-		name, value = textproto.CanonicalMIMEHeaderKey(name), strings.Trim(value, " \t")
+		name, value = canonical(name), strings.Trim(value, " \t")
 		if before, ok := h[name]; ok {
 			h[name] = append(before, value)
 			continue
@@ -66,3 +66,25 @@ func parseFields(text string, lines int) http.Header {
 		h[name], values = values[:1:1], values[1:]
 	}
 }
+
+// canonical returns name as http.Header has it.
+func canonical(name string) string {
+	if c, ok := usual[name]; ok {
+		return c
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
+}
+
+// usual has the fields that browsers and proxies send, as they write them. For those
+// that it does not know net/http makes a new string each time.
+var usual = func() map[string]string {
+	names := make(map[string]string)
+	for name := range strings.FieldsSeq(`Accept Accept-Encoding Accept-Language Cache-Control Connection Cookie DNT Host
+		If-Modified-Since If-None-Match Origin Pragma Priority Range Referer Save-Data Sec-CH-UA Sec-CH-UA-Mobile
+		Sec-CH-UA-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Sec-Fetch-User Sec-GPC Sec-Purpose TE
+		Upgrade-Insecure-Requests User-Agent Via X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Real-IP`) {
+		c := textproto.CanonicalMIMEHeaderKey(name)
+		names[name], names[strings.ToLower(name)], names[c] = c, c, c
+	}
+	return names
+}()

@@ -17,6 +17,7 @@ import (
 	"net/http/httptrace"
 	"net/http/httputil"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"sync"
 )
@@ -74,8 +75,8 @@ func (p *Relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &passage{w: w}
 	x.trace.Got1xxResponse = x.inform
 	out := r.WithContext(httptrace.WithClientTrace(r.Context(), &x.trace))
-	url := *r.URL
-	out.URL, out.Close = &url, false
+	x.url = *r.URL
+	out.URL, out.Close = &x.url, false
 	if out.Body = nil; r.ContentLength != 0 && r.Body != nil {
 		lent := &lent{body: r.Body}
 		defer lent.Close()
@@ -121,6 +122,7 @@ func hideAgent(h http.Header) {
 // while there is no final one.
 type passage struct {
 	trace httptrace.ClientTrace
+	url   url.URL // that the origin is asked for
 
 	mu sync.Mutex
 	w  http.ResponseWriter // nil: it is for the final response

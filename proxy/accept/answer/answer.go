@@ -17,9 +17,6 @@ import (
 // maxHeld is how much of an answer is held, in bytes.
 const maxHeld = 32 << 10
 
-// usualFields is how many fields a page's answer often has.
-const usualFields = 12
-
 var buffers = sync.Pool{New: func() any { return new([maxHeld]byte) }}
 
 // A Conn is what an answer goes out on.
@@ -66,7 +63,7 @@ type Writer struct {
 
 // New returns a Writer for the answer to a request with that method.
 func New(c Conn, method string) *Writer {
-	return &Writer{conn: c, header: make(http.Header, usualFields), head: method == http.MethodHead}
+	return &Writer{conn: c, header: make(http.Header), head: method == http.MethodHead}
 }
 
 // Header implements http.ResponseWriter.

@@ -22,7 +22,20 @@ type Metrics struct {
 	hangups  *prometheus.CounterVec   // reason
 	certs    *prometheus.CounterVec   // event
 	up       *prometheus.GaugeVec     // site, upstream
+
+	answered handles[statusKey, prometheus.Counter]
+	lasted   handles[string, prometheus.Observer]
+	treated  handles[outcome, prometheus.Counter]
 }
+
+// What requests are counted by, and pages.
+type (
+	statusKey struct {
+		site   string
+		status int
+	}
+	outcome struct{ site, result, reason string }
+)
 
 // Validity is the time for which a certificate is valid.
 type Validity struct{ NotBefore, NotAfter time.Time }
@@ -47,6 +60,11 @@ func NewMetrics(certificates func() map[string]Validity, ready func() error) *Me
 			Name: "ctlive_upstream_up", Help: "Whether an origin is believed to answer.",
 		}, []string{"site", "upstream"}),
 	}
+	m.answered.find = func(k statusKey) prometheus.Counter {
+		return m.requests.WithLabelValues(k.site, strconv.Itoa(k.status))
+	}
+	m.lasted.find = func(site string) prometheus.Observer { return m.duration.WithLabelValues(site) }
+	m.treated.find = func(k outcome) prometheus.Counter { return m.pages.WithLabelValues(k.site, k.result, k.reason) }
 	m.registry.MustRegister(m.requests, m.duration, m.pages, m.events, m.refused, m.hangups, m.certs, m.up,
 		validities(certificates), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if ready != nil {
@@ -92,13 +110,13 @@ func (m *Metrics) request(v *visit) {
 		return
 	}
 	site := v.siteName()
-	m.requests.WithLabelValues(site, strconv.Itoa(v.status)).Inc()
-	m.duration.WithLabelValues(site).Observe(time.Since(v.start).Seconds())
+	m.answered.of(statusKey{site, v.status}).Inc()
+	m.lasted.of(site).Observe(time.Since(v.start).Seconds())
 	if v.refused != "" {
 		m.refused.WithLabelValues(v.refused).Inc()
 	}
 	if result, reason := v.outcome(); result != "" {
-		m.pages.WithLabelValues(site, result, reason).Inc()
+		m.treated.of(outcome{site, result, reason}).Inc()
 	}
 }
 

@@ -1,6 +1,9 @@
 package accept
 
-import "bytes"
+import (
+	"bytes"
+	"net/textproto"
+)
 
 const (
 	// maxHead is more than browsers send even with every cookie they may keep
@@ -124,7 +127,7 @@ func field(line []byte) (name, value []byte, fault *Fault) {
 	if !all(value, &content) {
 		return nil, nil, faultValue
 	}
-	return line[:colon], bytes.Trim(value, " \t"), nil
+	return line[:colon], textproto.TrimBytes(value), nil
 }
 
 func (h *head) setLength(value []byte) *Fault {

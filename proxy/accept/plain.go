@@ -57,7 +57,7 @@ func parseFields(text string, lines int) http.Header {
 			return h
 		}
 		text = rest
-		name, value = canonical(name), strings.Trim(value, " \t")
+		name, value = canonical(name), textproto.TrimString(value)
 		if before, ok := h[name]; ok {
 			h[name] = append(before, value)
 			continue

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,11 +68,11 @@ var noLineEnds = strings.NewReplacer("\r", " ", "\n", " ")
 
 // appendField adds one field line. A value cannot end it.
 func appendField(b []byte, name, value string) []byte {
-	if strings.ContainsAny(value, "\r\n") {
+	if strings.IndexByte(value, '\r') >= 0 || strings.IndexByte(value, '\n') >= 0 {
 		value = noLineEnds.Replace(value)
 	}
 	b = append(append(b, name...), ": "...)
-	return append(append(b, strings.Trim(value, " \t")...), "\r\n"...)
+	return append(append(b, textproto.TrimString(value)...), "\r\n"...)
 }
 
 // lengthOf returns what Content-Length says, if that is a length.

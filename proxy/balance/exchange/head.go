@@ -117,7 +117,7 @@ func parseFields(text string, lines int) (http.Header, error) {
 		if !found || name == "" || !all(name, inToken) {
 			return nil, fmt.Errorf("%w: field name", errMalformed)
 		}
-		value = strings.Trim(value, " \t")
+		value = textproto.TrimString(value)
 		if !all(value, inValue) {
 			return nil, fmt.Errorf("%w: field value", errMalformed)
 		}

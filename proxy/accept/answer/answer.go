@@ -8,6 +8,7 @@
 package answer
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -16,6 +17,8 @@ import (
 
 // maxHeld is how much of an answer is held, in bytes.
 const maxHeld = 32 << 10
+
+var errOver = errors.New("the answer is over")
 
 var buffers = sync.Pool{New: func() any { return new([maxHeld]byte) }}
 
@@ -185,9 +188,10 @@ func (w *Writer) Finish() (reusable bool) {
 	if len(w.b) > 0 {
 		w.out(w.b, nil)
 	}
-	w.release()
 	short := w.framing == byLength && w.length > 0 && !w.head
-	return w.err == nil && !w.last && !short
+	reusable = w.err == nil && !w.last && !short
+	w.close()
+	return reusable
 }
 
 // conclude holds the end of the answer.
@@ -209,7 +213,16 @@ func (w *Writer) Abort() {
 	if w.status != 0 {
 		w.FlushError()
 	}
+	w.close()
+}
+
+// close sees to it that nothing more is written: the connection may have the next
+// answer on it.
+func (w *Writer) close() {
 	w.release()
+	if w.err == nil {
+		w.err = errOver
+	}
 }
 
 // alone reports whether p is much, with nothing held that it could go with: then to

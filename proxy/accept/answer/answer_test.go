@@ -331,6 +331,45 @@ func TestFailingConn(t *testing.T) {
 	}
 }
 
+// A handler that goes on when its answer is over harms nobody: no byte of it goes
+// out among the next answer's, and buffers have their next owner.
+func TestUseAfterTheEnd(t *testing.T) {
+	for name, h := range handlers {
+		for _, abort := range []bool{false, true} {
+			c := &wire{}
+			w := New(c, "GET")
+			func() {
+				defer func() { recover() }()
+				h(w, func(...any) {})
+			}()
+			if abort {
+				w.Abort()
+			} else {
+				w.Finish()
+			}
+			if w.pooled != nil || w.b != nil {
+				t.Errorf("%s: a buffer is kept", name)
+			}
+			before := c.String()
+			w.WriteHeader(103)
+			w.WriteHeader(200)
+			for range 2 {
+				if _, err := io.WriteString(w, text(100_000)); err == nil {
+					t.Errorf("%s: no error", name)
+				}
+				w.Flush()
+			}
+			if w.Finish() {
+				t.Errorf("%s: over, and yet reusable", name)
+			}
+			w.Abort()
+			if c.String() != before {
+				t.Errorf("%s, abort %v: %.100q is written behind the end", name, abort, c.String()[len(before):])
+			}
+		}
+	}
+}
+
 func TestInvalidStatus(t *testing.T) {
 	for _, code := range []int{-1, 0, 99, 1000} {
 		c := &wire{}

@@ -51,6 +51,7 @@ type Writer struct {
 	header http.Header
 	head   bool // the request is HEAD: the body is counted and left out
 	last   bool // the connection ends with the answer
+	excess bool // byLength: more was to be written than what is to come, and was not
 
 	status   int // 0: there is no final one
 	framing  framing
@@ -121,11 +122,13 @@ func (w *Writer) Write(p []byte) (int, error) {
 	switch size := int64(len(p)); {
 	case w.err != nil:
 		return 0, w.err
+	case size == 0:
 	case w.framing == bodiless:
 		return 0, http.ErrBodyNotAllowed
 	case w.framing == undecided:
 		w.length += size
-	case w.framing == byLength && size > w.length:
+	case w.framing == byLength && (w.excess || size > w.length):
+		w.excess = true // what comes now belongs behind what is missing
 		return 0, http.ErrContentLength
 	case w.framing == byLength:
 		w.length -= size
@@ -188,7 +191,7 @@ func (w *Writer) Finish() (reusable bool) {
 	if len(w.b) > 0 {
 		w.out(w.b, nil)
 	}
-	short := w.framing == byLength && w.length > 0 && !w.head
+	short := w.framing == byLength && (w.length > 0 || w.excess) && !w.head
 	reusable = w.err == nil && !w.last && !short
 	w.close()
 	return reusable

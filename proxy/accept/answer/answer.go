@@ -86,7 +86,7 @@ func (w *Writer) WriteHeader(status int) {
 	case status < 100 || status > 999:
 		panic(fmt.Sprintf("invalid status %d", status))
 	case w.status != 0:
-	case status < 200:
+	case status < 200 && status != http.StatusSwitchingProtocols:
 		w.out(w.appendInterim(nil, status), nil)
 	default:
 		w.begin(status)
@@ -102,7 +102,7 @@ func (w *Writer) begin(status int) {
 	w.b = w.appendHeader(w.b)
 	length, known := lengthOf(w.header)
 	switch {
-	case status == http.StatusNoContent || status == http.StatusNotModified:
+	case status < 200 || status == http.StatusNoContent || status == http.StatusNotModified:
 		w.framing = bodiless
 		w.b = append(w.b, "\r\n"...)
 	case known:

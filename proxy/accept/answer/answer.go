@@ -10,6 +10,7 @@ package answer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -255,7 +256,10 @@ func (w *Writer) release() {
 // out writes p, which may be what is held, and q. Nothing is held then.
 func (w *Writer) out(p, q []byte) {
 	if w.err == nil {
-		_, w.err = w.conn.Write2(p, q)
+		var n int
+		if n, w.err = w.conn.Write2(p, q); w.err == nil && n < len(p)+len(q) {
+			w.err = io.ErrShortWrite
+		}
 	}
 	w.release()
 }

@@ -75,9 +75,18 @@ func (c *conn) endTurn() (over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.turn.taken = false
-	c.asked = time.Now().Add(c.link.server.limits.Idle)
+	c.asked = time.Now().Add(c.link.server.patience())
 	c.setReadLocked()
 	return c.turn.leaving
+}
+
+// patience is how long a client may take until its next request. Shutdown dismisses
+// nobody a second time.
+func (s *Server) patience() time.Duration {
+	if s.stopping.Load() {
+		return min(idleGrace, s.limits.Idle)
+	}
+	return s.limits.Idle
 }
 
 // yield lets net/http have a request.

@@ -236,3 +236,38 @@ func TestShutdownUnderWay(t *testing.T) {
 		}
 	})
 }
+
+// A shutdown ends connections that are idle in about a second, whoever has answered
+// their requests, and does not wait until net/http takes a new one for idle.
+func TestShutdownOfIdle(t *testing.T) {
+	plainly(t, func(t *testing.T, secure bool) {
+		h := newHeld()
+		e := newEdge(t, secure, h, nil)
+		var conns []net.Conn
+		for name, order := range orders {
+			conn := e.dial()
+			send(t, conn, order, 1<<20)
+			if _, err := answers(t, conn, count(order)); err != nil {
+				t.Fatal(name, err)
+			}
+			conns = append(conns, conn)
+		}
+		busy := e.dial() // its answer begins before the shutdown, and ends behind its grace
+		send(t, busy, lasting, 1<<20)
+		<-h.entered
+		start, over := time.Now(), make(chan error)
+		go func() { over <- e.Shutdown(t.Context()) }()
+		for _, conn := range conns {
+			if _, err := conn.Read(make([]byte, 1)); !halfClosed(err) {
+				t.Error(err)
+			}
+		}
+		h.leave <- true
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d > 4*time.Second { // net/http's idea of it is 5 to 6 s
+			t.Error("it took", d)
+		}
+	})
+}

@@ -296,6 +296,7 @@ func (s *Server) Close() error {
 	s.stop()
 	s.crowd.disperse()
 	err := s.http1.Close()
+	s.sweeper.open.each((*conn).abandon)
 	s.queue.Close()
 	s.await(context.Background(), func() bool {
 		s.crowd.disperse()

@@ -107,6 +107,16 @@ func (c *conn) leave() bool {
 	return c.turn.leaving
 }
 
+// abandon ends the request's context in a turn that was to end by itself. net/http,
+// which believes the connection closed, no longer can.
+func (c *conn) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.turn.leaving {
+		c.cancel()
+	}
+}
+
 // dismiss ends the wait for the next request, where net/http does not know that
 // there was one before it: a new connection is given more time.
 func (c *conn) dismiss() {

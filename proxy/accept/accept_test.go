@@ -51,7 +51,7 @@ func lastAnswer(t *testing.T, e *edge, bad string, status int) {
 		if size == 1 && len(bad) > 2000 {
 			continue
 		}
-		e.passed = nil
+		e.forget()
 		conn := e.dial()
 		go send(t, conn, good+good+bad+good, size)
 		got, _ := answers(t, conn, 0)
@@ -64,8 +64,8 @@ func lastAnswer(t *testing.T, e *edge, bad string, status int) {
 		if last := got[2]; last.status != status || !last.close {
 			t.Errorf("size %d: answer is %v, want %d", size, last, status)
 		}
-		if len(e.passed) != 2 {
-			t.Errorf("size %d: the origin gets %q", size, e.passed)
+		if passed := e.forget(); len(passed) != 2 {
+			t.Errorf("size %d: the origin gets %q", size, passed)
 		}
 		conn.Close()
 	}

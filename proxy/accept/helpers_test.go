@@ -109,6 +109,14 @@ func (e *edge) echo(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %s", r.Method, r.RequestURI, b)
 }
 
+// forget returns which requests went on since it was last called.
+func (e *edge) forget() (passed []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	passed, e.passed = e.passed, nil
+	return passed
+}
+
 func (e *edge) refuse(reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -86,7 +86,7 @@ func plain(t *testing.T, in []byte) *http.Request {
 	if g.phase != complete {
 		return nil // as (*conn).admit has it
 	}
-	r := parsePlain(head)
+	r := parsePlain(t.Context(), head, g.head.lines)
 	clear(head) // it is someone else's buffer
 	if r == nil {
 		return nil

@@ -27,7 +27,7 @@ type sweeper struct {
 
 func (s *sweeper) configure(l Limits, running *atomic.Int64) {
 	late := max(min(maxSweep, l.Header/8, l.Idle/8), time.Millisecond) // for a deadline
-	s.every = max(min(late, l.Unwatched/2), time.Millisecond)
+	s.every = max(min(late, l.Unwatched), time.Millisecond)
 	s.patience = int((l.Unwatched + s.every - 1) / s.every)
 	s.rounds = int(late / s.every)
 	s.soon = 2 * late

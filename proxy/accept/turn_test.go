@@ -117,7 +117,8 @@ func TestPanic(t *testing.T) {
 	})
 }
 
-// The context of a request is done when its handler is, and no sooner.
+// The context of a request does not end before its handler, nor go on after its
+// connection.
 func TestContextEnds(t *testing.T) {
 	plainly(t, func(t *testing.T, secure bool) {
 		ended := make(chan (<-chan struct{}), 9)
@@ -134,6 +135,7 @@ func TestContextEnds(t *testing.T) {
 			if got, err := answers(t, conn, count(order)); err != nil {
 				t.Fatal(name, got, err)
 			}
+			conn.Close()
 			for range count(order) {
 				select {
 				case <-<-ended:

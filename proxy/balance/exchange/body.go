@@ -14,8 +14,7 @@ import (
 type body struct {
 	answer  *answer
 	ctx     context.Context
-	stop    func() bool // ctx does not close the connection any more, or has
-	sending *sending    // nil: the request is written
+	sending *sending // nil: the request is written
 	framing framing
 	single  bool        // the connection is not used again
 	over    atomic.Bool // the connection is not ours any more
@@ -189,7 +188,7 @@ func (b *body) abandon() bool {
 	if b.over.Swap(true) {
 		return false
 	}
-	b.stop()
+	b.conn.leave()
 	b.conn.Close()
 	return true
 }
@@ -201,7 +200,7 @@ func (b *body) finish() {
 	}
 	c := b.conn
 	switch quiet := c.r == c.w; {
-	case !b.stop() || b.single || !quiet:
+	case !c.leave() || b.single || !quiet:
 		c.Close()
 		c.drop()
 	case b.sending.inherit():

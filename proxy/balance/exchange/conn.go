@@ -37,14 +37,12 @@ type conn struct {
 	look  func(fd uintptr) // sets clear
 	more  func(fd uintptr) // reads into buf what is there
 	clear bool
-	shut  func() // closes the connection
 
-	wait
+	passing
 }
 
 func newConn(raw net.Conn, t *Transport) *conn {
 	c := &conn{Conn: raw, transport: t}
-	c.shut = func() { raw.Close() }
 	if s, ok := raw.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			c.raw = raw

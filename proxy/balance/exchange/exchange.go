@@ -77,7 +77,7 @@ type Transport struct {
 	sweeps  bool // sweeper is set
 	closing bool // CloseIdleConnections was called, and no request has come since
 
-	waits waits
+	passings passings
 }
 
 // RoundTrip implements http.RoundTripper. Of a trace in the request's context it
@@ -124,7 +124,7 @@ type answer struct {
 // set, and reads the header of the answer.
 func (a *answer) ask(text []byte, whole bool) error {
 	c, trace := a.body.conn, httptrace.ContextClientTrace(a.body.ctx)
-	a.body.stop = context.AfterFunc(a.body.ctx, c.shut)
+	c.attend(a.body.ctx)
 	if trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: c.Conn, Reused: c.used, WasIdle: c.used})
 	}
@@ -176,8 +176,7 @@ func (a *answer) hear(trace *httptrace.ClientTrace) error {
 func (a *answer) fail(err error) error {
 	b := &a.body
 	cause := b.sending.fault() // before we end the sending ourselves
-	b.stop()
-	b.conn.arrived()
+	b.conn.leave()
 	b.conn.Close()
 	b.conn.drop()
 	if cause != nil {

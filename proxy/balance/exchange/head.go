@@ -117,10 +117,10 @@ func parseFields(text string, lines int) (http.Header, error) {
 		if !found || name == "" || !all(name, inToken) {
 			return nil, fmt.Errorf("%w: field name", errMalformed)
 		}
-		value = textproto.TrimString(value)
 		if !all(value, inValue) {
 			return nil, fmt.Errorf("%w: field value", errMalformed)
 		}
+		value = textproto.TrimString(value)
 		name = textproto.CanonicalMIMEHeaderKey(name)
 		if before, ok := h[name]; ok {
 			h[name] = append(before, value)

@@ -13,7 +13,7 @@ type tunnel struct{ *conn }
 func (a *answer) switchProtocols() {
 	b := &a.body
 	b.over.Store(true)
-	b.stop() // if it is late, the tunnel is closed
+	b.conn.leave() // if it is late, the tunnel is closed
 	a.ContentLength, a.Body = 0, tunnel{b.conn}
 }
 

@@ -11,8 +11,7 @@ import (
 // answer gives res to the visitor, and closes it.
 func answer(w http.ResponseWriter, res *http.Response) {
 	defer res.Body.Close()
-	h := w.Header()
-	add(h, res.Header)
+	h := give(w, res.Header)
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // the server would guess, and mark what is not to be guessed as a page
 	}
@@ -23,6 +22,29 @@ func answer(w http.ResponseWriter, res *http.Response) {
 	}
 	res.Body.Close() // the trailers are final then
 	trail(w, res.Trailer, announced)
+}
+
+// An adopter is a ResponseWriter that can take over a header, with what it had by
+// then put before the same fields' values, instead of having all copied.
+type adopter interface{ Adopt(http.Header) }
+
+// give makes given w's header, added to what that has, and returns it.
+func give(w http.ResponseWriter, given http.Header) http.Header {
+	inner := w
+	for {
+		if a, ok := inner.(adopter); ok {
+			a.Adopt(given)
+			return given
+		}
+		outer, ok := inner.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		inner = outer.Unwrap()
+	}
+	h := w.Header()
+	add(h, given)
+	return h
 }
 
 // announce names the trailers that are known to come, and returns their number.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -68,11 +69,25 @@ type Writer struct {
 
 // New returns a Writer for the answer to a request with that method.
 func New(c Conn, method string) *Writer {
-	return &Writer{conn: c, header: make(http.Header), head: method == http.MethodHead}
+	return &Writer{conn: c, head: method == http.MethodHead}
 }
 
 // Header implements http.ResponseWriter.
-func (w *Writer) Header() http.Header { return w.header }
+func (w *Writer) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+
+// Adopt makes h the header, which nobody else may change any more. What the header
+// has had so far stays, before the values of the same fields in h.
+func (w *Writer) Adopt(h http.Header) {
+	for name, values := range w.header {
+		h[name] = append(slices.Clip(values), h[name]...)
+	}
+	w.header = h
+}
 
 // SetReadDeadline is for http.ResponseController.
 func (w *Writer) SetReadDeadline(t time.Time) error { return w.conn.SetReadDeadline(t) }

@@ -1,11 +1,13 @@
 package answer
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -420,5 +422,27 @@ func benchmark(b *testing.B, answer func(http.ResponseWriter)) {
 		if !w.Finish() {
 			b.Fatal("not reusable")
 		}
+	}
+}
+
+// What was set before a header is adopted stays, in front of its values.
+func TestAdopt(t *testing.T) {
+	c := &wire{}
+	w := New(c, "GET")
+	w.Header()["Vary"] = []string{"Origin"}
+	w.Header()["Alt-Svc"] = []string{"clear"}
+	given := http.Header{"Vary": {"Accept"}, "Etag": {`"1"`}}
+	w.Adopt(given)
+	w.Header().Set("X-Late", "yes")
+	w.WriteHeader(http.StatusNoContent)
+	w.Finish()
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(res.Header, "Date")
+	want := http.Header{"Vary": {"Origin", "Accept"}, "Alt-Svc": {"clear"}, "Etag": {`"1"`}, "X-Late": {"yes"}}
+	if !reflect.DeepEqual(res.Header, want) {
+		t.Errorf("%v, want %v", res.Header, want)
 	}
 }

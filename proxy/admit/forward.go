@@ -8,35 +8,36 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Forward returns the header of the request to the origin. It says of the visitor
-// only what we know, and has no field that is for us alone as the next hop (RFC
-// 9110 7.6.1): a visitor cannot remove ours by naming them in Connection. Values
-// are shared with in, the request that came. X-Forwarded-For is one address: an
+// Forward makes of the header of in, the request that came, that of the request to
+// the origin, and returns it. It says of the visitor only what we know, and has no
+// field that is for us alone as the next hop (RFC 9110 7.6.1): a visitor cannot
+// remove ours by naming them in Connection. X-Forwarded-For is one address: an
 // origin needs no list of proxies to read it.
 func (p *Policy) Forward(in *http.Request, c Client) http.Header {
+	h := in.Header
+	hop, te := h["Connection"], h["Te"]
+	own := &[4]string{c.Addr.String(), c.Proto, c.Host, appendLoop(h["Cdn-Loop"])}
 	edge := p.trusts(peer(in)) // whose own fields about the visitor, such as CF-IPCountry, are true
-	out := make(http.Header, len(in.Header)+4)
-	for name, values := range in.Header {
-		if isPlain(name) && !isOurs(name) && (edge || !strings.HasPrefix(name, "Cf-")) {
-			out[name] = values
+	for name := range h {
+		if !isPlain(name) || isOurs(name) || !edge && strings.HasPrefix(name, "Cf-") {
+			delete(h, name)
 		}
 	}
-	for _, field := range in.Header["Connection"] {
+	for _, field := range hop {
 		for name := range strings.SplitSeq(field, ",") {
-			delete(out, textproto.CanonicalMIMEHeaderKey(strings.Trim(name, " \t")))
+			delete(h, textproto.CanonicalMIMEHeaderKey(strings.Trim(name, " \t")))
 		}
 	}
-	own := &[4]string{c.Addr.String(), c.Proto, c.Host, appendLoop(in.Header["Cdn-Loop"])}
 	if c.Addr.IsValid() {
-		out["X-Forwarded-For"] = own[0:1:1]
+		h["X-Forwarded-For"] = own[0:1:1]
 	}
-	out["X-Forwarded-Proto"] = own[1:2:2]
-	out["X-Forwarded-Host"] = own[2:3:3]
-	out["Cdn-Loop"] = own[3:4:4]
-	if te := in.Header["Te"]; te != nil && httpguts.HeaderValuesContainsToken(te, "trailers") {
-		out["Te"] = trailersWanted
+	h["X-Forwarded-Proto"] = own[1:2:2]
+	h["X-Forwarded-Host"] = own[2:3:3]
+	h["Cdn-Loop"] = own[3:4:4]
+	if te != nil && httpguts.HeaderValuesContainsToken(te, "trailers") {
+		h["Te"] = trailersWanted
 	}
-	return out
+	return h
 }
 
 // trailersWanted is what a hop may tell the next of TE: that trailers get through.

@@ -30,8 +30,9 @@ type Options struct {
 	// Transport asks the origin.
 	Transport http.RoundTripper
 
-	// Request makes out, a copy of in, the request to the origin. It sets a header
-	// of its own, without the fields that end here, and may change the URL.
+	// Request makes out, a copy of in, the request to the origin. It sets the header,
+	// which has none of the fields that end here and may be what becomes of in's, and
+	// may change the URL.
 	Request func(out, in *http.Request)
 
 	// Response may change the answer, which has no field left that ends here.

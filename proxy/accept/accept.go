@@ -100,7 +100,7 @@ func New(o Options) *Server {
 		s.log = slog.Default()
 	}
 	s.crowd = newCrowd(s.limits, o.Proxied)
-	s.sweeper.configure(s.limits, &s.running)
+	s.sweeper.configure(s.limits)
 	s.http1, s.http2 = newHTTP1(s), newHTTP2(s)
 	if err := http2.ConfigureServer(s.http2, s.frames); err != nil {
 		panic(err) // it looks at nothing but our own settings

@@ -28,7 +28,8 @@ type Limits struct {
 
 	// Unwatched is how long a request may last before we look whether its client
 	// is still there. 100 ms: most are over by then, and the look has its price. It
-	// may come as late again.
+	// may come as late again, and two seconds later where no other request ends
+	// meanwhile.
 	Unwatched time.Duration
 }
 

@@ -72,10 +72,12 @@ func (c *conn) takeTurn() {
 // endTurn begins the wait for the next request, and reports whether there will be
 // none.
 func (c *conn) endTurn() (over bool) {
+	s, now := c.link.server, time.Now()
+	s.sweeper.pass(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.turn.taken = false
-	c.asked = time.Now().Add(c.link.server.patience())
+	c.asked = now.Add(s.patience())
 	c.setReadLocked()
 	return c.turn.leaving
 }

@@ -111,7 +111,9 @@ func TestWalkOutsMakeFewDials(t *testing.T) { // edge 52
 		wait.Go(func() {
 			for range 30 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-				ask(p, request(t, "GET", nil).WithContext(ctx))
+				r := request(t, "GET", nil).WithContext(ctx)
+				r.ProtoMajor = 2
+				ask(p, r)
 				cancel()
 			}
 		})

@@ -2,14 +2,20 @@ package exchange
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"sync"
 	"time"
 )
 
-// lookEvery is how late it may be noticed that a visitor has gone. The server itself
-// does not notice it sooner where a request is over quickly.
-const lookEvery = 100 * time.Millisecond
+// A look at the requests under way comes with the next request when the last one was
+// lookEvery ago, and otherwise with a timer: that wakes a thread, which a quiet
+// machine pays more for than for a short request. So it is noticed within lookEvery
+// or lookAnyway that a visitor has gone, or that an answer takes too long.
+const (
+	lookEvery  = 100 * time.Millisecond
+	lookAnyway = time.Second
+)
 
 // A passing is a connection's, while a request is under way on it. Its fields are
 // guarded by passings.mu.
@@ -18,20 +24,28 @@ type passing struct {
 	ctx            context.Context // of the request; nil: none is under way
 	until          time.Time       // the header of the answer is waited for; zero: it is not
 	late           bool            // it took too long
+	stop           func() bool     // ctx closes the connection by itself, until then; nil: it does not
 }
 
-// passings are those of a Transport. One timer looks at all of them: a deadline and
-// a function for the context's end, set and taken away with each request, would cost
-// more than the rest of a short exchange, and wake threads.
+// passings are those of a Transport, all looked at together: a deadline and a
+// function for the context's end, set and taken away with each request, would cost
+// more than the rest of a short exchange.
 type passings struct {
-	mu    sync.Mutex
-	first *conn
-	timer *time.Timer
-	set   bool // timer is
+	mu     sync.Mutex
+	first  *conn
+	looked time.Time
+	timer  *time.Timer
+	set    bool // timer is
 }
 
-// attend begins a request: when ctx ends the connection is closed, soon after.
-func (c *conn) attend(ctx context.Context) {
+// attend begins r: when its context ends the connection is closed. Visitors of HTTP/2
+// and 3 can ask for much and walk out at once, and so it is closed at once; of one
+// over HTTP/1 it takes time anyway until somebody notices that he has gone.
+func (c *conn) attend(r *http.Request) {
+	ctx := r.Context()
+	if r.ProtoMajor > 1 {
+		c.stop = context.AfterFunc(ctx, func() { c.Conn.Close() })
+	}
 	all := &c.transport.passings
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -44,9 +58,9 @@ func (c *conn) attend(ctx context.Context) {
 	}
 	all.set = true
 	if all.timer == nil {
-		all.timer = time.AfterFunc(lookEvery, all.look)
+		all.timer = time.AfterFunc(c.transport.patience(), c.transport.look)
 	} else {
-		all.timer.Reset(lookEvery)
+		all.timer.Reset(c.transport.patience())
 	}
 }
 
@@ -56,10 +70,13 @@ func (c *conn) await() {
 	if limit <= 0 {
 		return
 	}
-	until, all := time.Now().Add(limit), &c.transport.passings
+	now, all := time.Now(), &c.transport.passings
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	c.until = until
+	c.until = now.Add(limit)
+	if now.Sub(all.looked) >= lookEvery {
+		all.lookLocked(now)
+	}
 }
 
 // arrived ends what await began.
@@ -80,7 +97,9 @@ func (c *conn) leave() bool {
 	all := &c.transport.passings
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	return all.removeLocked(c)
+	stop := c.stop
+	c.stop = nil
+	return all.removeLocked(c) && (stop == nil || stop())
 }
 
 func (p *passings) removeLocked(c *conn) bool {
@@ -99,12 +118,30 @@ func (p *passings) removeLocked(c *conn) bool {
 	return true
 }
 
-// look closes the connections of visitors who have gone, and ends the waits that
-// take too long.
-func (p *passings) look() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
+// look is the timer's.
+func (t *Transport) look() {
+	all := &t.passings
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.lookLocked(time.Now())
+	if all.set = all.first != nil; all.set {
+		all.timer.Reset(t.patience())
+	}
+}
+
+// patience is from one look of the timer to the next. It makes a wait that is too
+// long no more than an eighth longer.
+func (t *Transport) patience() time.Duration {
+	if t.ResponseHeaderTimeout <= 0 {
+		return lookAnyway
+	}
+	return min(lookAnyway, t.ResponseHeaderTimeout/8)
+}
+
+// lookLocked closes the connections of visitors who have gone, and ends the waits
+// that take too long.
+func (p *passings) lookLocked(now time.Time) {
+	p.looked = now
 	for c := p.first; c != nil; {
 		next := c.next
 		switch {
@@ -116,9 +153,6 @@ func (p *passings) look() {
 			c.SetReadDeadline(longAgo)
 		}
 		c = next
-	}
-	if p.set = p.first != nil; p.set {
-		p.timer.Reset(lookEvery)
 	}
 }
 

@@ -80,8 +80,9 @@ type Transport struct {
 	passings passings
 }
 
-// RoundTrip implements http.RoundTripper. Of a trace in the request's context it
-// calls GotConn and Got1xxResponse. A request is tried once: whether it may be
+// RoundTrip implements http.RoundTripper. ProtoMajor of the request is the visitor's
+// version of HTTP. Of a trace in the request's context it calls GotConn and
+// Got1xxResponse. A request is tried once: whether it may be
 // tried again is for the caller to know.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !speaks(r) {
@@ -124,7 +125,7 @@ type answer struct {
 // set, and reads the header of the answer.
 func (a *answer) ask(text []byte, whole bool) error {
 	c, trace := a.body.conn, httptrace.ContextClientTrace(a.body.ctx)
-	c.attend(a.body.ctx)
+	c.attend(a.Request)
 	if trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{Conn: c.Conn, Reused: c.used, WasIdle: c.used})
 	}

@@ -171,10 +171,15 @@ func TestSlowBodyIsNotLate(t *testing.T) {
 func TestCancel(t *testing.T) {
 	reason := errors.New("the visitor has gone")
 	for _, c := range []struct {
-		name   string
-		before string // what the origin says before it hangs
-	}{{"before the header", ""}, {"in the header", "HTTP/1.1 2"}, {"in the body", okay[:len(okay)-1]}} {
+		name    string
+		visitor int    // major version of HTTP
+		before  string // what the origin says before it hangs
+	}{
+		{"before the header", 1, ""}, {"in the header", 1, "HTTP/1.1 2"}, {"in the body", 1, okay[:len(okay)-1]},
+		{"stream before the header", 2, ""}, {"stream in the header", 3, "HTTP/1.1 2"}, {"stream in the body", 2, okay[:len(okay)-1]},
+	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithCancelCause(t.Context())
 			ended := make(chan struct{})
 			o := play(t, func(_ int64, conn net.Conn, in *bufio.Reader) {
@@ -184,7 +189,9 @@ func TestCancel(t *testing.T) {
 				io.Copy(io.Discard, in)
 				close(ended)
 			})
-			if _, err := ask(o, request(t, "GET", nil).WithContext(ctx)); !errors.Is(err, reason) {
+			r := request(t, "GET", nil).WithContext(ctx)
+			r.ProtoMajor = c.visitor
+			if _, err := ask(o, r); !errors.Is(err, reason) {
 				t.Errorf("%v, want %v", err, reason)
 			}
 			<-ended

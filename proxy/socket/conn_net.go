@@ -1,10 +1,11 @@
-//go:build !linux
+//go:build !linux || race
 
 package socket
 
 import "net"
 
-// A Conn is a TCP connection.
+// A Conn is a TCP connection. The race detector learns from package net what comes
+// before what.
 type Conn struct{ *net.TCPConn }
 
 func wrap(tcp *net.TCPConn) net.Conn { return &Conn{tcp} }

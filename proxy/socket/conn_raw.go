@@ -1,3 +1,5 @@
+//go:build linux && !race
+
 package socket
 
 import (
@@ -8,10 +10,6 @@ import (
 	"syscall"
 	"unsafe"
 )
-
-// maxTransfer bounds one system call, in bytes: until it returns, the garbage
-// collector cannot begin. The kernel copies that much in some 20 µs.
-const maxTransfer = 128 << 10
 
 // A Conn is a TCP connection. All but reading and writing is net's.
 type Conn struct {

@@ -41,7 +41,8 @@ import (
 const (
 	pollEvery  = 250 * time.Millisecond // for new rows
 	remotePoll = time.Second            // likewise, on another machine
-	checkEvery = time.Second            // for what the store has deleted, and for rows of other processes
+	checkEvery = time.Second            // for what the store has deleted
+	idleEvery  = 5 * time.Second        // for all that while no event comes, and for those of other processes
 	pagesEvery = 5 * time.Second        // until counts of pages are on disk
 	sweepEvery = 10 * time.Minute       // for losses that came without an event
 	agedEvery  = 24 * time.Hour         // at least, between two rebuilds for the sake of retention
@@ -180,7 +181,7 @@ func (r *Report) follow(ctx context.Context) {
 		}
 		pause(ctx, r.poll, nil)
 		if news != nil && err == nil {
-			pause(ctx, checkEvery-r.poll, news)
+			pause(ctx, idleEvery-r.poll, news)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r
 // serve serves a request from the secure listener, or from the plain one.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, secure bool) {
 	v := &visit{ResponseWriter: w, proxy: p, start: time.Now()}
-	r = v.attach(r)
+	v.attach(r)
 	defer p.end(v, r)
 	if p.altSvc != "" && secure {
 		v.Header().Set("Alt-Svc", p.altSvc)

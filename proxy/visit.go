@@ -31,9 +31,9 @@ type visitKey struct{}
 // visitOf returns the visit that r belongs to.
 func visitOf(r *http.Request) *visit { return r.Context().Value(visitKey{}).(*visit) }
 
-// attach returns r with v on it.
-func (v *visit) attach(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+// attach puts v on r itself: the copy that WithContext makes is only passing.
+func (v *visit) attach(r *http.Request) {
+	*r = *r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 }
 
 // Unwrap lets http.ResponseController flush and set deadlines.

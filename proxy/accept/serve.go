@@ -36,7 +36,6 @@ func (c *conn) serve(r *http.Request) {
 	c.takeTurn()
 	w := answer.New(c, r.Method)
 	reusable := c.handle(w, r)
-	c.finish()
 	if reusable {
 		reusable = w.Finish()
 	} else {
@@ -48,11 +47,16 @@ func (c *conn) serve(r *http.Request) {
 	}
 }
 
-// handle calls the handler, and reports whether it came to its end.
+// handle calls the handler, and reports whether it came to its end. One that ends its
+// goroutine (runtime.Goexit) ends the turn with it.
 func (c *conn) handle(w http.ResponseWriter, r *http.Request) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
 			c.link.server.log.Error("panic in a handler", "client", c.turn.from, "panic", cause, "stack", string(debug.Stack()))
+		}
+		c.finish()
+		if !done {
+			c.breakTurn()
 		}
 	}()
 	c.link.server.handler.ServeHTTP(w, r)
@@ -67,6 +71,13 @@ func (c *conn) takeTurn() {
 	c.setReadLocked()
 	c.mu.Unlock()
 	c.begin()
+}
+
+// breakTurn lets the connection be closed.
+func (c *conn) breakTurn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn.taken = false
 }
 
 // endTurn begins the wait for the next request, and reports whether there will be

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -113,6 +114,22 @@ func TestPanic(t *testing.T) {
 					t.Errorf("%s, %v: %d panics are logged: %s", name, tt.cause, n, j.String())
 				}
 			}
+		}
+	})
+}
+
+// A handler that ends its goroutine ends the connection, which leaves its place to
+// others.
+func TestGoexit(t *testing.T) {
+	plainly(t, func(t *testing.T, secure bool) {
+		e := newEdge(t, secure, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { runtime.Goexit() }), nil)
+		conn := e.dial()
+		send(t, conn, good, 1<<20)
+		if got, err := answers(t, conn, 0); len(got) > 0 || !halfClosed(err) {
+			t.Errorf("%v, %v", got, err)
+		}
+		if err := e.Shutdown(t.Context()); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -124,14 +124,17 @@ func (c *conn) examine() bool {
 }
 
 // admit has the guard look at b. It returns how much of that is for net/http, or
-// the request that is not.
+// the request that is not, and the size of its head.
 func (c *conn) admit(b []byte) (n int, r *http.Request, fault *Fault) {
 	fresh := c.guard.phase == inHead
 	n, fault = c.guard.admit(b)
-	if fresh && c.guard.phase == complete && c.turn.base != nil {
-		r = parsePlain(c.turn.base, b[:n], c.guard.head.lines)
+	if fresh && c.guard.began && fault == nil && c.turn.base != nil {
+		r = parsePlain(c.turn.base, &c.guard.head, b[:c.guard.head.pos])
 	}
-	if r == nil && n > 0 {
+	switch {
+	case r != nil:
+		n = c.guard.rewind()
+	case n > 0:
 		c.yield()
 	}
 	return n, r, fault

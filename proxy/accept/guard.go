@@ -70,6 +70,13 @@ func (g *guard) begin() {
 	}
 }
 
+// rewind goes back to the end of the head, and returns its size. The body must have a
+// length, or there is none.
+func (g *guard) rewind() (head int) {
+	g.begin()
+	return g.head.pos
+}
+
 // next gets ready for another request.
 func (g *guard) next() { g.phase, g.head, g.began = inHead, head{}, false }
 

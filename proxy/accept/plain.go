@@ -10,12 +10,12 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// parsePlain returns the request of which head, of so many lines, is the whole, and
-// which the guard has admitted, or nil if net/http is the one to deal with it:
-// HTTP/1.0, a body or the announcement of one, a change of protocols, a target that
-// is not a path, and whatever it would not take.
-func parsePlain(ctx context.Context, head []byte, lines int) *http.Request {
-	text := string(head)
+// parsePlain returns the request with a head that the guard has admitted, or nil if
+// net/http is the one to deal with it: HTTP/1.0, a body in chunks or one that waits
+// for our word, a change of protocols, a target that is not a path, and whatever it
+// would not take. The request's body is for the caller to add.
+func parsePlain(ctx context.Context, h *head, b []byte) *http.Request {
+	text := string(b)
 	line, text, _ := strings.Cut(text, "\r\n")
 	method, line, _ := strings.Cut(line, " ")
 	target, version, _ := strings.Cut(line, " ")
@@ -26,26 +26,26 @@ func parsePlain(ctx context.Context, head []byte, lines int) *http.Request {
 	if err != nil {
 		return nil
 	}
-	h := parseFields(text, lines)
+	fields := parseFields(text, h.lines)
 	for _, name := range notPlain {
-		if _, ok := h[name]; ok {
+		if _, ok := fields[name]; ok {
 			return nil
 		}
 	}
-	host := h.Get("Host")
-	delete(h, "Host")
+	host := fields.Get("Host")
+	delete(fields, "Host")
 	if !httpguts.ValidHostHeader(host) {
 		return nil
 	}
 	return (&http.Request{
 		Method: method, URL: u, RequestURI: target, Proto: version, ProtoMajor: 1, ProtoMinor: 1,
-		Host: host, Header: h, Body: http.NoBody,
-		Close: httpguts.HeaderValuesContainsToken(h["Connection"], "close"),
+		Host: host, Header: fields, Body: http.NoBody, ContentLength: h.length,
+		Close: httpguts.HeaderValuesContainsToken(fields["Connection"], "close"),
 	}).WithContext(ctx)
 }
 
-// notPlain are fields that make a request more than its head.
-var notPlain = []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect", "Upgrade"}
+// notPlain are fields of requests that net/http deals with.
+var notPlain = []string{"Transfer-Encoding", "Trailer", "Expect", "Upgrade"}
 
 // parseFields returns the fields in text, which has no more than lines of them.
 func parseFields(text string, lines int) http.Header {

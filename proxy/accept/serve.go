@@ -33,16 +33,24 @@ type turn struct {
 func (c *conn) serve(r *http.Request) {
 	r.TLS, r.RemoteAddr = c.tls, c.turn.from
 	c.turn.closes = r.Close
+	var body *upload
+	if r.ContentLength > 0 {
+		body = &upload{conn: c}
+		r.Body = body
+	}
 	c.takeTurn()
 	w := answer.New(c, r.Method)
 	reusable := c.handle(w, r)
+	if body != nil && !body.end() {
+		c.turn.closes = true // what is left of it must not be taken for the next request
+	}
 	if reusable {
 		reusable = w.Finish()
 	} else {
 		w.Abort()
 	}
 	c.SetWriteDeadline(time.Time{})
-	if c.turn.over = c.endTurn() || !reusable; !c.turn.over {
+	if c.turn.over = c.endTurn() || !reusable || c.turn.closes; !c.turn.over {
 		c.next()
 	}
 }
@@ -66,7 +74,7 @@ func (c *conn) handle(w http.ResponseWriter, r *http.Request) (done bool) {
 // takeTurn begins a turn, in which no deadline of net/http's is in force.
 func (c *conn) takeTurn() {
 	c.mu.Lock()
-	c.turn.taken, c.turn.answered, c.resting = true, true, true
+	c.turn.taken, c.turn.answered, c.resting = true, true, c.guard.phase == complete
 	c.asked = time.Time{}
 	c.setReadLocked()
 	c.mu.Unlock()

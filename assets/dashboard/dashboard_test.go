@@ -199,6 +199,16 @@ func TestPageHasNothingInline(t *testing.T) {
 	}
 }
 
+// Nothing is as wide as the window: beside a scrollbar the page is narrower.
+func TestNothingIsAsWideAsTheWindow(t *testing.T) {
+	wide := regexp.MustCompile(`\b(?:50|100)[dls]?vw\b`)
+	for url, f := range load() {
+		if found := wide.Find(f.body); found != nil && strings.HasSuffix(url, ".css") {
+			t.Errorf("%s: %s", url, found)
+		}
+	}
+}
+
 // Events are hostile: the modules make no markup and no code out of text.
 func TestModulesHaveNoSinks(t *testing.T) {
 	for url, f := range load() {

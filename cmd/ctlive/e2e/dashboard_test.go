@@ -39,9 +39,9 @@ const reading = `
 
 // operatorPage opens the operator's page. Whatever its own policy forbids, and
 // each request to another host, fails the test.
-func operatorPage(t *testing.T, d demo) context.Context {
+func operatorPage(t *testing.T, d demo, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
-	ctx := browser(t)
+	ctx := browser(t, more...)
 	chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
@@ -150,6 +150,37 @@ func TestDashboardChoices(t *testing.T) {
 		await until(() => chats("ChatFinished") === "1");
 		if (id("site").value !== `+fmt.Sprintf("%q", site)+` || !document.querySelector('input[value="1h"]').checked) throw new Error("the address is not followed");
 		return true`)
+}
+
+// TestDashboardBesideScrollbar: the page is no wider than what a scrollbar that
+// takes space leaves of the window.
+func TestDashboardBesideScrollbar(t *testing.T) {
+	d := startDemo(t)
+	ctx := operatorPage(t, d, chromedp.Flag("hide-scrollbars", false), chromedp.Flag("disable-features", "OverlayScrollbar,FluentOverlayScrollbar"))
+	fits := func(state string) {
+		t.Helper()
+		for _, width := range []int64{1920, 1280, 390} {
+			for _, scheme := range []string{"light", "dark"} {
+				emulate(t, ctx, width, scheme)
+				bar := evaluate[int](t, ctx, `return innerWidth - document.scrollingElement.clientWidth`)
+				if bar <= 0 {
+					t.Errorf("%s, %d wide, %s: no scrollbar", state, width, scheme)
+				}
+				over := evaluate[int](t, ctx, `
+					const over = () => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth;
+					for (let n = 0; over() > 0 && n < 40; n++) await new Promise(r => setTimeout(r, 50)); // charts follow the window
+					return over()`)
+				if over > 0 {
+					t.Errorf("%s, %d wide, %s: the page is %d wider, the scrollbar %d", state, width, scheme, over, bar)
+				}
+			}
+		}
+	}
+	evaluate[bool](t, ctx, reading+`await until(() => visible("welcome")); return true`)
+	fits("empty")
+	chat(t, d)
+	evaluate[bool](t, ctx, reading+`await until(() => chats("ChatFinished") === "1" && tail().length >= 8); return true`)
+	fits("in use")
 }
 
 // TestDashboardFailure: figures that cannot be read leave the old ones, with the
@@ -291,10 +322,7 @@ func audit(t *testing.T, ctx context.Context, axe, state string) {
 	t.Helper()
 	for _, width := range []int64{1440, 390} {
 		for _, scheme := range []string{"light", "dark"} {
-			command(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
-			})
-			do(t, ctx, chromedp.EmulateViewport(width, 900))
+			emulate(t, ctx, width, scheme)
 			if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](axe+";true")); err != nil {
 				t.Fatal(err)
 			}
@@ -310,6 +338,15 @@ func audit(t *testing.T, ctx context.Context, axe, state string) {
 			}
 		}
 	}
+}
+
+// emulate shows the page in a window of a width and in a colour scheme.
+func emulate(t *testing.T, ctx context.Context, width int64, scheme string) {
+	t.Helper()
+	command(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+	})
+	do(t, ctx, chromedp.EmulateViewport(width, 900))
 }
 
 // axeScript returns the source of axe-core, which npm installs once.

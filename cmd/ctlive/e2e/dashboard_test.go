@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -34,6 +36,7 @@ const reading = `
 	const tail = () => [...document.querySelectorAll("#tail > li")].map(li => li.dataset.type);
 	const pick = (name, value) => { id(name).value = value; id(name).dispatchEvent(new Event("change", {bubbles: true})); };
 	const range = (value) => document.querySelector('input[name="range"][value="' + value + '"]').click();
+	const advice = () => document.querySelector("#funnel + .none").checkVisibility() ? document.querySelector("#funnel + .none").textContent : "";
 	const asked = () => new URLSearchParams(location.hash.slice(1));
 `
 
@@ -83,21 +86,25 @@ func TestDashboard(t *testing.T) {
 	evaluate[bool](t, ctx, reading+`
 		await until(() => visible("welcome") && visible("no-events"));
 		if (visible("visitors")) throw new Error("empty charts are shown to a newcomer");
-		window.rows = [...document.querySelectorAll("#funnel tbody tr")];
 		return true`)
 
+	view(t, d.site+"/")
+	evaluate[bool](t, ctx, reading+`
+		await until(() => views("injected") === "1" && advice());
+		window.rows = [...document.querySelectorAll("#funnel tbody tr")];
+		return true`)
 	chat(t, d)
 	evaluate[bool](t, ctx, reading+`
 		await until(() => !visible("welcome") && chats("ChatFinished") === "1");
 		return true`)
 	for what, want := range map[string]string{
 		`key("Chats started")`: "1", `key("Answered")`: "1", `key("Missed")`: "0", `key("Page views")`: "1",
-		`views("injected")`: "1", `views("listener")`: "1", `views("Loaded")`: "1", `views("WidgetClicked")`: "1",
+		`views("injected")`: "2", `views("listener")`: "1", `views("Loaded")`: "1", `views("WidgetClicked")`: "1",
 		`chats("ChatStarted")`: "1", `chats("ChatOnline")`: "1", `chats("Loaded")`: "",
 		`document.querySelector("#clicks tbody tr").innerText.replace(/\s+/g, " ")`:           "Chat 1 100%",
 		`document.querySelectorAll('#series li[data-type="ChatStarted"] canvas').length + ""`: "1",
 		`id("gap").textContent`:  "In every page view whose listener ran, the CTLive library reported Loaded.",
-		`String(visible("gap"))`: "true",
+		`String(visible("gap"))`: "true", `advice()`: "",
 		`String(rows.length && rows.every(row => row.isConnected))`: "true", // changed in place
 		`id("upstreams").rows[1].cells[1].textContent`:              "up",
 	} {
@@ -126,7 +133,7 @@ func TestDashboardChoices(t *testing.T) {
 		range("1h");
 		await until(() => asked().get("range") === "1h" && chats("ChatFinished") === "1");
 		location.hash = "site=other.test&range=1h";
-		await until(() => chats("ChatFinished") === "0" && tail().length === 0);
+		await until(() => chats("ChatFinished") === undefined && !visible("funnel") && tail().length === 0);
 		await until(() => visible("site"));
 		pick("site", "");
 		await until(() => !asked().has("site") && chats("ChatFinished") === "1" && tail().length >= 8);
@@ -138,7 +145,8 @@ func TestDashboardChoices(t *testing.T) {
 		id("since").value = "2026-01-01T00:00";
 		id("until").value = "2026-01-02T00:00";
 		id("custom").requestSubmit();
-		await until(() => asked().get("range") === "custom" && chats("ChatFinished") === "0" && visible("nothing"));
+		await until(() => asked().get("range") === "custom" && !visible("funnel") && visible("nothing"));
+		if (!advice().includes("Choose a range that lasts until now")) throw new Error(advice());
 		history.back();
 		await until(() => asked().get("range") === "1h" && chats("ChatFinished") === "1" && !visible("nothing"));
 		return true`)
@@ -150,6 +158,60 @@ func TestDashboardChoices(t *testing.T) {
 		await until(() => chats("ChatFinished") === "1");
 		if (id("site").value !== `+fmt.Sprintf("%q", site)+` || !document.querySelector('input[value="1h"]').checked) throw new Error("the address is not followed");
 		return true`)
+}
+
+// TestDashboardAdvice: where nothing is counted, the funnel says what to do next.
+func TestDashboardAdvice(t *testing.T) {
+	d := startDemo(t)
+	ctx := operatorPage(t, d)
+	says := func(funnel bool, texts ...string) {
+		t.Helper()
+		evaluate[bool](t, ctx, reading+fmt.Sprintf(`
+			const texts = %s;
+			await until(() => texts.every(text => advice().includes(text)));
+			if (visible("funnel") !== %t) throw new Error("the funnel beside: " + advice());
+			return true`, asJSON(t, texts), funnel))
+	}
+	evaluate[bool](t, ctx, `location.hash = "site=other.test"; return true`)
+	says(false, "No page has come through ctlive on this site", "Open a page of your site through it.", "ctlive explain URL, says")
+
+	view(t, d.site+"/site.css")
+	evaluate[bool](t, ctx, `location.hash = ""; return true`)
+	says(false, "No page was injected in this range: one answer passed as it was.", "“Pages injected” below")
+
+	view(t, d.site+"/")
+	says(true, "1 page went out with the listener in this range, but no event has come back.", "“Explain a page” below says whether a policy")
+
+	post(t, d, "no events")
+	says(true, "“Rejected and lost” below says what was turned away.")
+
+	post(t, d, fmt.Sprintf(`{"v":1,"page":"p","session":"s","url":"http://a.test/","events":[{"id":"e1","seq":1,"at":%d,"type":"Loaded"}]}`, time.Now().UnixMilli()))
+	says(true, "All events of this range are doubtful")
+	evaluate[bool](t, ctx, reading+`
+		id("flagged").click();
+		await until(() => views("Loaded") === "1" && !advice());
+		return true`)
+
+	// What the demo does not come to.
+	for _, test := range []struct{ name, report, want string }{
+		{"counted", `{funnel: [{step: "injected", views: 1}, {step: "listener", views: 1}]}`, ""},
+		{"another type only", `{series: [{type: "unknown", counts: [0, 1]}]}`, ""},
+		{"no figures", `{stale: 1}`, "There are no figures yet."},
+		{"old figures", `{stale: 1700000000000}`, ""},
+		{"behind", `{behind: 3}`, "There are stored events that are not counted yet. The figures go on by themselves."},
+		{"edges without pages", `{shared: true}`, "No edge has told of pages in this range. Open a page of your site through an edge. " +
+			"On an edge, ctlive explain URL says why a page is injected or not."},
+		{"edges without events", `{shared: true, funnel: [{step: "injected", views: 1200}]}`, "1,200 pages went out with the listener in this range, but no event has come back. " +
+			"Open one in a browser and wait for the chat widget. An edge’s own dashboard says what was rejected, and whether events are forwarded."},
+	} {
+		got := evaluate[string](t, ctx, `
+			const {advice} = await import("/js/advice.js");
+			const nothing = {behind: 0, flagged: {}, funnel: [{step: "injected", views: 0}], series: [], losses: [], injection: {results: []}};
+			return advice({...nothing, ...`+test.report+`}, {range: "24h", site: "", flagged: false})`)
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
 }
 
 // TestDashboardBesideScrollbar: the page is no wider than what a scrollbar that
@@ -178,9 +240,42 @@ func TestDashboardBesideScrollbar(t *testing.T) {
 	}
 	evaluate[bool](t, ctx, reading+`await until(() => visible("welcome")); return true`)
 	fits("empty")
+	evaluate[bool](t, ctx, reading+`location.hash = "site=other.test"; await until(advice); return true`)
+	fits("nothing of the site")
+	evaluate[bool](t, ctx, `location.hash = ""; return true`)
 	chat(t, d)
 	evaluate[bool](t, ctx, reading+`await until(() => chats("ChatFinished") === "1" && tail().length >= 8); return true`)
 	fits("in use")
+}
+
+// view asks for a page without running what is in it.
+func view(t *testing.T, url string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+}
+
+// post sends what no listener would.
+func post(t *testing.T, d demo, body string) {
+	t.Helper()
+	res, err := http.Post(d.site+"/.ctlive/events", "text/plain", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // TestDashboardFailure: figures that cannot be read leave the old ones, with the
@@ -278,11 +373,7 @@ func TestDashboardHostile(t *testing.T) {
 			markup, time.Now().UnixMilli()),
 		markup,
 	} {
-		res, err := http.Post(d.site+"/.ctlive/events", "text/plain", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
+		post(t, d, body)
 	}
 	ctx := operatorPage(t, d)
 	images := evaluate[int](t, ctx, reading+`
@@ -308,6 +399,9 @@ func TestDashboardAccessibility(t *testing.T) {
 	ctx := operatorPage(t, d)
 	evaluate[bool](t, ctx, reading+`await until(() => visible("welcome")); return true`)
 	audit(t, ctx, axe, "empty")
+	view(t, d.site+"/")
+	evaluate[bool](t, ctx, reading+`await until(advice); return true`)
+	audit(t, ctx, axe, "no event")
 	chat(t, d)
 	evaluate[bool](t, ctx, reading+`
 		await until(() => chats("ChatFinished") === "1" && tail().length >= 8);

@@ -1,6 +1,7 @@
+import {advice} from "./advice.js";
 import {byID} from "./dom.js";
 import {change, count, plain, share} from "./format.js";
-import {compared} from "./report.js";
+import {compared, empty} from "./report.js";
 import {Table} from "./table.js";
 
 const NAMES = {
@@ -9,7 +10,8 @@ const NAMES = {
 	ChatStarted: "Chat started", ChatOnline: "Chat online", ChatFinished: "Chat finished",
 };
 
-// Funnel shows from page to chat how many go on, in page views and in chats.
+// Funnel shows from page to chat how many go on, in page views and in chats, and
+// what to do while nobody does.
 export class Funnel {
 	constructor() {
 		this.table = new Table(byID("funnel"), [
@@ -23,12 +25,15 @@ export class Funnel {
 		], {attributes: row => ({"data-type": row.step})});
 	}
 
-	show({funnel, previous}) {
-		const before = new Map((compared({previous}) ? previous.funnel : []).map(line => [line.step, line.views]));
+	show(report, asked) {
+		const {funnel, previous} = report;
+		const what = advice(report, asked);
+		if (what && empty(report) && !compared(report)) return this.table.show([], what);
+		const before = new Map((compared(report) ? previous.funnel : []).map(line => [line.step, line.views]));
 		const most = Math.max(1, ...funnel.map(line => line.views), ...before.values());
 		this.table.show(funnel.map((line, i) => ({
 			...line, most, was: before.get(line.step) ?? null,
 			viewsAbove: funnel[i - 1]?.views ?? 0, chatsAbove: funnel[i - 1]?.chats ?? 0,
-		})));
+		})), what, Boolean(what));
 	}
 }

@@ -9,6 +9,11 @@ export function compared({previous}) {
 }
 
 // empty reports whether nothing at all happened.
-export function empty({funnel, series}) {
-	return !funnel.some(({views, chats}) => views || chats) && !series.some(({counts}) => counts.some(n => n));
+export function empty(report) {
+	return !views(report, "injected") && silent(report);
+}
+
+// silent reports whether no event came, be it that pages were injected.
+export function silent({funnel, series}) {
+	return !funnel.some(({step, views, chats}) => step !== "injected" && views || chats) && !series.some(({counts}) => counts.some(n => n));
 }

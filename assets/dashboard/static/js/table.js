@@ -12,7 +12,7 @@ import {el, mark, say} from "./dom.js";
 //	kind   "head" for the row's own heading, "number", or nothing
 //
 // attributes (row) → attributes of the row; none is said when there are no rows,
-// unless show is given something else to say.
+// unless show is given something else to say; besides says it below rows, too.
 export class Table {
 	constructor(table, columns, {attributes = () => ({}), none = ""} = {}) {
 		this.table = table;
@@ -25,12 +25,12 @@ export class Table {
 		table.after(this.none);
 	}
 
-	show(rows, none = this.empty) {
+	show(rows, none = this.empty, besides = false) {
 		say(this.none, none);
 		while (this.body.rows.length > rows.length) this.body.lastChild.remove();
 		rows.forEach((row, i) => this.fill(this.body.rows[i] ?? this.body.appendChild(this.line()), row));
 		this.table.hidden = rows.length === 0;
-		this.none.hidden = rows.length > 0;
+		this.none.hidden = rows.length > 0 && !besides;
 	}
 
 	line() {

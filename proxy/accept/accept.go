@@ -6,9 +6,9 @@
 // through a guard. The guard for HTTP/1 holds requests to RFC 9112 to the
 // letter, because what we and an origin read differently is how requests are
 // smuggled; the one for HTTP/2 counts the frames that cost a client nothing.
-// Plain requests over HTTP/1.1, which are no more than a head, are answered right
-// there, by package answer. All others get the servers of net/http and
-// golang.org/x/net/http2, with the bytes as they came.
+// Plain requests over HTTP/1.1, whose body has a length if there is one, are
+// answered right there, with package answer. All others get the servers of net/http
+// and golang.org/x/net/http2, with the bytes as they came.
 package accept
 
 import (

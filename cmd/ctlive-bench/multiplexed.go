@@ -29,6 +29,7 @@ type multiplexed struct {
 	out    *bufio.Writer
 	coding string
 	stream uint32 // of the next request
+	taken  int    // of the connection's window, since it was last given back
 
 	block   bytes.Buffer // the fields of a request
 	encoder *hpack.Encoder
@@ -65,9 +66,9 @@ func (m *multiplexed) get(path string, body io.Writer) (answerHead, error) {
 	return m.read(body)
 }
 
-// read reads frames until the end of an answer, and gives the connection's window back.
+// read reads frames until the end of an answer, and gives the connection's window back
+// when half of it is taken, as browsers do.
 func (m *multiplexed) read(body io.Writer) (head answerHead, err error) {
-	taken := 0
 	for ended := false; !ended; {
 		frame, err := m.framer.ReadFrame()
 		if err != nil {
@@ -83,7 +84,7 @@ func (m *multiplexed) read(body io.Writer) (head answerHead, err error) {
 			if _, err := body.Write(frame.Data()); err != nil {
 				return head, err
 			}
-			taken += int(frame.Length)
+			m.taken += int(frame.Length)
 			ended = frame.StreamEnded()
 		default:
 			if err := m.control(frame); err != nil {
@@ -91,9 +92,11 @@ func (m *multiplexed) read(body io.Writer) (head answerHead, err error) {
 			}
 		}
 	}
-	if taken > 0 {
-		m.framer.WriteWindowUpdate(0, uint32(taken))
+	if m.taken < connectionWindow/2 {
+		return head, nil
 	}
+	m.framer.WriteWindowUpdate(0, uint32(m.taken))
+	m.taken = 0
 	return head, m.out.Flush()
 }
 

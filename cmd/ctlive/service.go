@@ -204,6 +204,7 @@ func serve(ctx context.Context, c *configs.Config, log *slog.Logger, started fun
 	if err != nil {
 		return err
 	}
+	defer keepHeap()()
 	started(s)
 	return errors.Join(s.Serve(ctx), s.Close())
 }

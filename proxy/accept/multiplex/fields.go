@@ -1,0 +1,119 @@
+package multiplex
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/http2/hpack"
+)
+
+func appendStatus(b []hpack.HeaderField, status int) []hpack.HeaderField {
+	return append(b, hpack.HeaderField{Name: ":status", Value: strconv.Itoa(status)})
+}
+
+// isInterim reports whether the status, which comes first, is one.
+func isInterim(fields []hpack.HeaderField) bool { return fields[0].Value[0] == '1' }
+
+func appendLength(b []hpack.HeaderField, n int64) []hpack.HeaderField {
+	return append(b, hpack.HeaderField{Name: "content-length", Value: strconv.FormatInt(n, 10)})
+}
+
+// appendFields adds the fields of h that are valid and mean the message, not the
+// connection, RFC 9113 8.2.2. The length and the trailer section have their own way.
+func appendFields(b []hpack.HeaderField, h http.Header) []hpack.HeaderField {
+	for name, values := range h {
+		if name == "Content-Length" || slices.Contains(ofConnection[:], name) {
+			continue
+		}
+		b = appendField(b, name, values)
+	}
+	if _, ok := h["Date"]; !ok {
+		b = append(b, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat)})
+	}
+	return b
+}
+
+func appendField(b []hpack.HeaderField, name string, values []string) []hpack.HeaderField {
+	l, ok := lower[name]
+	if !ok {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return b
+		}
+		l = strings.ToLower(name)
+	}
+	for _, value := range values {
+		if httpguts.ValidHeaderFieldValue(value) {
+			b = append(b, hpack.HeaderField{Name: l, Value: value})
+		}
+	}
+	return b
+}
+
+// appendTrailer adds the fields that follow the body, announced or not.
+func appendTrailer(b []hpack.HeaderField, h http.Header, names []string) []hpack.HeaderField {
+	for _, name := range names {
+		b = appendField(b, name, h[name])
+	}
+	for name, values := range h {
+		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			b = appendField(b, name, values)
+		}
+	}
+	return b
+}
+
+// announcedIn returns the names that the header says will follow the body.
+func announcedIn(h http.Header) (names []string) {
+	for _, list := range h["Trailer"] {
+		for name := range strings.SplitSeq(list, ",") {
+			name = http.CanonicalHeaderKey(textproto.TrimString(name))
+			if httpguts.ValidTrailerHeader(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// lengthOf returns what Content-Length says, if that is a length.
+func lengthOf(h http.Header) (n int64, ok bool) {
+	values := h["Content-Length"]
+	if len(values) == 0 {
+		return 0, false
+	}
+	m, err := strconv.ParseUint(values[0], 10, 63)
+	return int64(m), err == nil
+}
+
+// ofConnection are fields that no message may have, RFC 9113 8.2.2.
+var ofConnection = [...]string{"Connection", "Proxy-Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade"}
+
+// canonical returns name, in lower case, as http.Header has it.
+func canonical(name string) string {
+	if c, ok := usual[name]; ok {
+		return c
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
+}
+
+// usual has the fields that are often sent, from lower case, and lower has them the
+// other way. For the rest a new string is made each time.
+var usual, lower = func() (usual, lower map[string]string) {
+	usual, lower = make(map[string]string), make(map[string]string)
+	for name := range strings.FieldsSeq(`accept accept-encoding accept-language accept-ranges access-control-allow-origin age alt-svc
+		authorization cache-control content-disposition content-encoding content-language content-length
+		content-security-policy content-type cookie date dnt etag expires host if-modified-since if-none-match last-modified
+		link location origin permissions-policy pragma priority range referer referrer-policy retry-after save-data
+		sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-gpc
+		sec-purpose server set-cookie strict-transport-security te trailer upgrade-insecure-requests user-agent vary via
+		x-content-type-options x-frame-options x-powered-by x-request-id x-xss-protection`) {
+		c := textproto.CanonicalMIMEHeaderKey(name)
+		usual[name], lower[c] = c, name
+	}
+	return usual, lower
+}()

@@ -7,8 +7,8 @@
 // letter, because what we and an origin read differently is how requests are
 // smuggled; the one for HTTP/2 counts the frames that cost a client nothing.
 // Plain requests over HTTP/1.1, whose body has a length if there is one, are
-// answered right there, with package answer. All others get the servers of net/http
-// and golang.org/x/net/http2, with the bytes as they came.
+// answered right there, with package answer. All others get the server of net/http,
+// with the bytes as they came. HTTP/2 is package multiplex's.
 package accept
 
 import (
@@ -24,8 +24,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/http2"
-
+	"ctlive/proxy/accept/multiplex"
 	"ctlive/proxy/socket"
 )
 
@@ -80,8 +79,7 @@ type Server struct {
 	queue    *queue
 	sweeper  sweeper
 	http1    *http.Server
-	http2    *http.Server // the configuration and the shutdown of frames
-	frames   *http2.Server
+	http2    *multiplex.Server
 	start    sync.Once
 	running  atomic.Int64 // connections and handlers
 	stopping atomic.Bool
@@ -95,7 +93,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		handler: o.Handler, tls: o.TLS, proxied: o.Proxied, behind: o.ProxyProtocol, limits: o.Limits.withDefaults(),
-		log: o.Logger, refused: o.Refused, queue: newQueue(), frames: &http2.Server{}, listeners: make(map[net.Listener]bool),
+		log: o.Logger, refused: o.Refused, queue: newQueue(), listeners: make(map[net.Listener]bool),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -103,9 +101,6 @@ func New(o Options) *Server {
 	s.crowd = newCrowd(s.limits, o.Proxied)
 	s.sweeper.configure(s.limits)
 	s.http1, s.http2 = newHTTP1(s), newHTTP2(s)
-	if err := http2.ConfigureServer(s.http2, s.frames); err != nil {
-		panic(err) // it looks at nothing but our own settings
-	}
 	return s
 }
 
@@ -187,7 +182,8 @@ func (s *Server) welcome(l *link) {
 	}
 	switch state := conn.ConnectionState(); state.NegotiatedProtocol {
 	case "h2":
-		s.serve2(&conn2{Conn: conn, link: l})
+		c := &conn2{Conn: conn, link: l}
+		s.http2.Serve(c, multiplex.Peer{TLS: &state, RemoteAddr: l.remote.String()}, l.end)
 	case "http/1.1", "":
 		s.serve1(newConn(l, conn, &state))
 	default:
@@ -213,12 +209,6 @@ func (s *Server) serve1(c *conn) {
 		c.Close()
 		c.link.end()
 	}
-}
-
-func (s *Server) serve2(c *conn2) {
-	s.frames.ServeConn(c, &http2.ServeConnOpts{BaseConfig: s.http2})
-	c.Close()
-	c.link.end()
 }
 
 // turnAway ends a connection that gets no server.
@@ -276,7 +266,7 @@ func (s *Server) stop() {
 // the rest is for Close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
-	s.http2.Shutdown(ctx) // says GOAWAY, waits for nothing
+	s.http2.Shutdown()
 	grace, cancel := context.WithTimeout(ctx, idleGrace)
 	defer cancel()
 	s.await(grace, func() bool { return s.crowd.size() == 0 })
@@ -284,10 +274,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.http1.Shutdown(ctx); err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.await(ctx, func() bool {
-		s.http2.Shutdown(ctx) // for connections that were just starting
+	if err := s.await(ctx, func() bool {
+		s.http2.Shutdown() // for connections that were just starting
 		return s.running.Load() == 0
-	})
+	}); err != nil {
+		return err
+	}
+	s.http2.Close()
+	return nil
 }
 
 // Close closes every connection at once, hijacked ones too, and waits until
@@ -303,6 +297,7 @@ func (s *Server) Close() error {
 		s.crowd.disperse()
 		return s.running.Load() == 0
 	})
+	s.http2.Close()
 	return err
 }
 

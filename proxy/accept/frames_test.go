@@ -122,7 +122,7 @@ func TestFloods(t *testing.T) {
 					break
 				}
 			}
-			if code, ok := <-f.goAway; !ok || code != http2.ErrCodeProtocol {
+			if code, ok := <-f.goAway; !ok || code != http2.ErrCodeEnhanceYourCalm {
 				t.Errorf("GOAWAY with %v, %v", code, ok)
 			}
 			e.waitRefused(tt.reason)

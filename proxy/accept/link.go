@@ -26,6 +26,24 @@ type link struct {
 	left     sync.Once
 	ended    sync.Once
 	lingers  bool // linger closes it; set before a server has it
+	held     bool // the socket must not be read; for whoever reads
+}
+
+// errHeld is temporary, so that TLS can be read again.
+var errHeld net.Error = heldError{}
+
+type heldError struct{}
+
+func (heldError) Error() string   { return "nothing more has been read" }
+func (heldError) Timeout() bool   { return true }
+func (heldError) Temporary() bool { return true }
+
+// Read is for TLS.
+func (l *link) Read(p []byte) (int, error) {
+	if l.held {
+		return 0, errHeld
+	}
+	return l.Conn.Read(p)
 }
 
 func (l *link) RemoteAddr() net.Addr { return l.remote }

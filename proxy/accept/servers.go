@@ -5,7 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
+
+	"ctlive/proxy/accept/multiplex"
 )
 
 func newHTTP1(s *Server) *http.Server {
@@ -24,27 +25,13 @@ func newHTTP1(s *Server) *http.Server {
 	}
 }
 
-// newHTTP2 returns the settings for HTTP/2. Memory per connection is bounded by
-// 1 MiB of bodies, and of heads by 32 KiB for each of 100 streams. Heads are
-// refused at 16 KiB by whoever admits requests: here a single field beyond the
-// limit would end the connection with all its streams.
-func newHTTP2(s *Server) *http.Server {
-	return &http.Server{
-		Handler:                      http.HandlerFunc(s.serveHTTP),
-		IdleTimeout:                  s.limits.Idle,
-		MaxHeaderBytes:               2 * maxHead,
-		ErrorLog:                     s.errorLog(),
-		DisableGeneralOptionsHandler: true,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          100,
-			MaxReceiveBufferPerConnection: 1 << 20,
-			MaxReceiveBufferPerStream:     256 << 10,
-			MaxReadFrameSize:              16 << 10,
-			SendPingTimeout:               30 * time.Second,
-			PingTimeout:                   15 * time.Second,
-			WriteByteTimeout:              60 * time.Second,
-		},
-	}
+// newHTTP2 returns the server of HTTP/2. Heads are refused at 16 KiB by whoever admits
+// requests.
+func newHTTP2(s *Server) *multiplex.Server {
+	return multiplex.New(multiplex.Options{
+		Handler: http.HandlerFunc(s.serveHTTP), MaxHeader: 2 * maxHead,
+		Settings: s.limits.Header, Idle: s.limits.Idle, Logger: s.log,
+	})
 }
 
 // errorLog is mostly about clients that break off.

@@ -131,13 +131,7 @@ func (t *transfer) done() {
 // finish reports whether the transfer had not ended already. It sees to it that
 // the server, which writes what is in its buffers when the handler has returned,
 // cannot wait for ever.
-//
-// HTTP/2 has its own way: a deadline there is a timer that outlives the stream
-// when it is set at its end.
 func (t *transfer) finish() bool {
-	if t.proto == 2 && t.unflushed {
-		t.FlushError()
-	}
 	if !t.end() {
 		return false
 	}
@@ -147,7 +141,7 @@ func (t *transfer) finish() bool {
 		aborted := t.body.leave(func() { http.NewResponseController(t.ResponseWriter).SetReadDeadline(longAgo) })
 		t.settle(aborted)
 	}
-	if t.proto != 2 && !t.broken() {
+	if !t.broken() {
 		t.limitEnd()
 	}
 	return true
@@ -162,8 +156,7 @@ func (t *transfer) end() bool {
 	return !before
 }
 
-// limitEnd sets deadlines for the end of an HTTP/1 or HTTP/3 exchange. net/http
-// takes them away before the next request.
+// limitEnd sets deadlines for the end of an exchange, which end with it.
 func (t *transfer) limitEnd() {
 	control, now := http.NewResponseController(t.ResponseWriter), time.Now()
 	control.SetWriteDeadline(now.Add(t.watch.limits.WriteIdle))

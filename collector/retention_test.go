@@ -101,7 +101,7 @@ func TestRetentionReusesSpace(t *testing.T) {
 		}
 		s.Keep(24 * time.Hour)
 		db, _ := s.current()
-		db.writer.transact(func() error { db.writer.expiry.next = time.Time{}; return nil })
+		db.writer.transact(func() error { db.writer.expiry = expiry{}; return nil })
 		when = time.Now()
 		for end := time.Now().Add(20 * time.Second); count(t, s, "events") > round+1; time.Sleep(20 * time.Millisecond) {
 			start := time.Now()

@@ -32,10 +32,15 @@ func appendFields(b []hpack.HeaderField, h http.Header) []hpack.HeaderField {
 		}
 		b = appendField(b, name, values)
 	}
-	if _, ok := h["Date"]; !ok {
-		b = append(b, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat)})
-	}
 	return b
+}
+
+// appendDate adds when the response was made, unless h says so, RFC 9110 6.6.1.
+func appendDate(b []hpack.HeaderField, h http.Header) []hpack.HeaderField {
+	if _, ok := h["Date"]; ok {
+		return b
+	}
+	return append(b, hpack.HeaderField{Name: "date", Value: time.Now().UTC().Format(http.TimeFormat)})
 }
 
 func appendField(b []hpack.HeaderField, name string, values []string) []hpack.HeaderField {

@@ -94,7 +94,7 @@ func (r *response) begin(status int) {
 	r.trailers = announcedIn(r.header)
 	r.lend()
 	r.pooled.fields = appendStatus(r.pooled.fields[:0], status)
-	r.pooled.fields = appendFields(r.pooled.fields, r.header)
+	r.pooled.fields = appendDate(appendFields(r.pooled.fields, r.header), r.header)
 	if n, ok := lengthOf(r.header); ok {
 		r.left = n
 		r.pooled.fields = append(r.pooled.fields, hpack.HeaderField{Name: "content-length", Value: r.header["Content-Length"][0]})

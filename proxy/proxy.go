@@ -72,8 +72,8 @@ type Proxy struct {
 	all      []*site
 	admit    admit.Policy
 	log      accessLog
-	altSvc   string
-	drain    *drain // of the server
+	altSvc   []string // nil: none
+	drain    *drain   // of the server
 }
 
 type site struct {
@@ -94,7 +94,7 @@ func New(o Options) (*Proxy, error) {
 		log: accessLog{o.Logger, o.AccessLog, o.LogQuery}, drain: newDrain(),
 	}
 	if o.HTTP3 {
-		p.altSvc = fmt.Sprintf(`h3=":%d"; ma=86400`, o.HTTPSPort)
+		p.altSvc = []string{fmt.Sprintf(`h3=":%d"; ma=86400`, o.HTTPSPort)}
 	}
 	for _, s := range o.Sites {
 		if err := p.add(s); err != nil {
@@ -143,8 +143,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, secure bool) {
 	v := &visit{ResponseWriter: w, proxy: p, start: time.Now()}
 	v.attach(r)
 	defer p.end(v, r)
-	if p.altSvc != "" && secure {
-		v.Header().Set("Alt-Svc", p.altSvc)
+	if p.altSvc != nil && secure {
+		v.Header()["Alt-Svc"] = p.altSvc
 	}
 	p.dispatch(v, r, secure)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"ctlive/proxy/accept/fields"
 )
 
 // parsePlain returns the request with a head that the guard has admitted, or nil if
@@ -26,21 +28,21 @@ func parsePlain(ctx context.Context, h *head, b []byte) *http.Request {
 	if err != nil {
 		return nil
 	}
-	fields := parseFields(text, h.lines)
+	header := parseFields(text, h.lines)
 	for _, name := range notPlain {
-		if _, ok := fields[name]; ok {
+		if _, ok := header[name]; ok {
 			return nil
 		}
 	}
-	host := fields.Get("Host")
-	delete(fields, "Host")
+	host := header.Get("Host")
+	delete(header, "Host")
 	if !httpguts.ValidHostHeader(host) {
 		return nil
 	}
 	return (&http.Request{
 		Method: method, URL: u, RequestURI: target, Proto: version, ProtoMajor: 1, ProtoMinor: 1,
-		Host: host, Header: fields, Body: http.NoBody, ContentLength: h.length,
-		Close: httpguts.HeaderValuesContainsToken(fields["Connection"], "close"),
+		Host: host, Header: header, Body: http.NoBody, ContentLength: h.length,
+		Close: httpguts.HeaderValuesContainsToken(header["Connection"], "close"),
 	}).WithContext(ctx)
 }
 
@@ -57,7 +59,7 @@ func parseFields(text string, lines int) http.Header {
 			return h
 		}
 		text = rest
-		name, value = canonical(name), textproto.TrimString(value)
+		name, value = fields.Canonical(name), textproto.TrimString(value)
 		if before, ok := h[name]; ok {
 			h[name] = append(before, value)
 			continue
@@ -66,25 +68,3 @@ func parseFields(text string, lines int) http.Header {
 		h[name], values = values[:1:1], values[1:]
 	}
 }
-
-// canonical returns name as http.Header has it.
-func canonical(name string) string {
-	if c, ok := usual[name]; ok {
-		return c
-	}
-	return textproto.CanonicalMIMEHeaderKey(name)
-}
-
-// usual has the fields that browsers and proxies send, as they write them. For those
-// that it does not know net/http makes a new string each time.
-var usual = func() map[string]string {
-	names := make(map[string]string)
-	for name := range strings.FieldsSeq(`Accept Accept-Encoding Accept-Language Cache-Control Connection Cookie DNT Host
-		If-Modified-Since If-None-Match Origin Pragma Priority Range Referer Save-Data Sec-CH-UA Sec-CH-UA-Mobile
-		Sec-CH-UA-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-Site Sec-Fetch-User Sec-GPC Sec-Purpose TE
-		Upgrade-Insecure-Requests User-Agent Via X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Real-IP`) {
-		c := textproto.CanonicalMIMEHeaderKey(name)
-		names[name], names[strings.ToLower(name)], names[c] = c, c, c
-	}
-	return names
-}()

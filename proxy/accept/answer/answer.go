@@ -12,9 +12,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
+
+	"ctlive/proxy/accept/fields"
 )
 
 // maxHeld is how much of an answer is held, in bytes.
@@ -49,8 +50,8 @@ const (
 // A Writer writes one answer. Through http.ResponseController it flushes and sets
 // deadlines. Nothing but the deadlines may be used by two goroutines at a time.
 type Writer struct {
+	fields.Response
 	conn   Conn
-	header http.Header
 	head   bool // the request is HEAD: the body is counted and left out
 	last   bool // the connection ends with the answer
 	excess bool // byLength: more was to be written than what is to come, and was not
@@ -70,23 +71,6 @@ type Writer struct {
 // New returns a Writer for the answer to a request with that method.
 func New(c Conn, method string) *Writer {
 	return &Writer{conn: c, head: method == http.MethodHead}
-}
-
-// Header implements http.ResponseWriter.
-func (w *Writer) Header() http.Header {
-	if w.header == nil {
-		w.header = make(http.Header)
-	}
-	return w.header
-}
-
-// Adopt makes h the header, which nobody else may change any more. What the header
-// has had so far stays, before the values of the same fields in h.
-func (w *Writer) Adopt(h http.Header) {
-	for name, values := range w.header {
-		h[name] = append(slices.Clip(values), h[name]...)
-	}
-	w.header = h
 }
 
 // SetReadDeadline is for http.ResponseController.
@@ -112,11 +96,11 @@ func (w *Writer) WriteHeader(status int) {
 // begin holds the header, as far as it is certain.
 func (w *Writer) begin(status int) {
 	w.status = status
-	w.last = w.conn.Last() || w.header.Get("Connection") == "close"
-	w.announce()
+	w.last = w.conn.Last() || w.Header().Get("Connection") == "close"
+	w.trailers = w.Announced()
 	w.lend()
 	w.b = w.appendHeader(w.b)
-	length, known := lengthOf(w.header)
+	length, known := lengthOf(w.Header())
 	switch {
 	case status < 200 || status == http.StatusNoContent || status == http.StatusNotModified:
 		w.framing = bodiless

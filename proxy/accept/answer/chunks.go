@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -85,24 +83,12 @@ func (w *Writer) endChunks() {
 	w.b = append(w.b, "\r\n"...)
 }
 
-// announce notes what the header says will follow the body.
-func (w *Writer) announce() {
-	for _, value := range w.header["Trailer"] {
-		for name := range strings.SplitSeq(value, ",") {
-			name = http.CanonicalHeaderKey(strings.Trim(name, " \t"))
-			if httpguts.ValidTrailerHeader(name) {
-				w.trailers = append(w.trailers, name)
-			}
-		}
-	}
-}
-
 // trails reports whether fields follow the body, announced or not.
 func (w *Writer) trails() bool {
 	if len(w.trailers) > 0 {
 		return true
 	}
-	for name := range w.header {
+	for name := range w.Header() {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
 			return true
 		}
@@ -117,11 +103,11 @@ func (w *Writer) trailer() http.Header {
 	}
 	t := make(http.Header)
 	for _, name := range w.trailers {
-		if values, ok := w.header[name]; ok {
+		if values, ok := w.Header()[name]; ok {
 			t[name] = values
 		}
 	}
-	for name, values := range w.header {
+	for name, values := range w.Header() {
 		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
 			t[name] = values
 		}

@@ -15,13 +15,13 @@ import (
 // body.
 func (w *Writer) appendHeader(b []byte) []byte {
 	b = appendStatus(b, w.status)
-	b = appendFields(b, w.header, func(name string) bool {
+	b = appendFields(b, w.Header(), func(name string) bool {
 		return isFraming(name) || w.last && name == "Connection" || w.status == http.StatusNotModified && name == "Content-Type"
 	})
 	if w.last {
 		b = append(b, "Connection: close\r\n"...)
 	}
-	if _, ok := w.header["Date"]; !ok {
+	if _, ok := w.Header()["Date"]; !ok {
 		b = append(time.Now().UTC().AppendFormat(append(b, "Date: "...), http.TimeFormat), "\r\n"...)
 	}
 	return b
@@ -29,7 +29,7 @@ func (w *Writer) appendHeader(b []byte) []byte {
 
 // appendInterim adds a whole interim response, RFC 9110 15.2.
 func (w *Writer) appendInterim(b []byte, status int) []byte {
-	return append(appendFields(appendStatus(b, status), w.header, isFraming), "\r\n"...)
+	return append(appendFields(appendStatus(b, status), w.Header(), isFraming), "\r\n"...)
 }
 
 func appendStatus(b []byte, status int) []byte {

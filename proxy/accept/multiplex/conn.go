@@ -25,12 +25,13 @@ var errDeparted = errors.New("client disconnected")
 // alarm armed, or that the alarm has started.
 type conn struct {
 	Conn
-	server *Server
-	peer   Peer
-	over   func()
-	alarm  *socket.Alarm // nil: there is none, and handlers get goroutines of their own
-	input  input
-	framer *http2.Framer // for reading
+	server  *Server
+	peer    Peer
+	over    func()
+	alarm   *socket.Alarm // nil: there is none, and handlers get goroutines of their own
+	input   input
+	framer  *http2.Framer // for reading
+	section *section      // of the reader's frame
 
 	mu       sync.Mutex
 	changed  sync.Cond // windows, out, what ends a wait
@@ -58,7 +59,7 @@ func newConn(s *Server, nc Conn, peer Peer, over func()) *conn {
 	c := &conn{
 		Conn: nc, server: s, peer: peer, over: over, parties: 1,
 		streams: make(map[uint32]*stream), window: defaultWindow, initial: defaultWindow,
-		inbound: inbound{left: connReceive, size: connReceive},
+		inbound: inbound{left: connReceive, size: connReceive}, section: newSection(s.MaxHeader),
 	}
 	c.changed.L = &c.mu
 	c.input.conn = nc
@@ -66,8 +67,6 @@ func newConn(s *Server, nc Conn, peer Peer, over func()) *conn {
 	c.framer = http2.NewFramer(nil, &c.input)
 	c.framer.SetReuseFrames()
 	c.framer.SetMaxReadFrameSize(maxFrame)
-	c.framer.ReadMetaHeaders = hpack.NewDecoder(tableSize, nil)
-	c.framer.MaxHeaderListSize = uint32(s.MaxHeader)
 	return c
 }
 
@@ -118,8 +117,8 @@ func (c *conn) read() {
 	}
 }
 
-// frame reads a frame, and the block of fields that it begins. Where the block is not
-// found in it, what all later ones mean is not known either.
+// frame reads a frame. Where a section of fields is not found in it, what all later ones
+// mean is not known either.
 func (c *conn) frame() (http2.Frame, error) {
 	head, err := c.framer.ReadFrameHeader()
 	if err != nil {
@@ -127,7 +126,7 @@ func (c *conn) frame() (http2.Frame, error) {
 	}
 	frame, err := c.framer.ReadFrameForHeader(head)
 	var bad http2.StreamError
-	if head.Type == http2.FrameHeaders && errors.As(err, &bad) && bad.Cause == nil {
+	if head.Type == http2.FrameHeaders && errors.As(err, &bad) {
 		err = http2.ConnectionError(bad.Code)
 	}
 	return frame, err

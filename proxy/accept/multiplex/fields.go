@@ -2,7 +2,6 @@ package multiplex
 
 import (
 	"net/http"
-	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,8 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2/hpack"
+
+	"ctlive/proxy/accept/fields"
 )
 
 func appendStatus(b []hpack.HeaderField, status int) []hpack.HeaderField {
@@ -44,16 +45,12 @@ func appendDate(b []hpack.HeaderField, h http.Header) []hpack.HeaderField {
 }
 
 func appendField(b []hpack.HeaderField, name string, values []string) []hpack.HeaderField {
-	l, ok := lower[name]
-	if !ok {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return b
-		}
-		l = strings.ToLower(name)
+	if name = fields.Lower(name); name == "" {
+		return b
 	}
 	for _, value := range values {
 		if httpguts.ValidHeaderFieldValue(value) {
-			b = append(b, hpack.HeaderField{Name: l, Value: value})
+			b = append(b, hpack.HeaderField{Name: name, Value: value})
 		}
 	}
 	return b
@@ -72,19 +69,6 @@ func appendTrailer(b []hpack.HeaderField, h http.Header, names []string) []hpack
 	return b
 }
 
-// announcedIn returns the names that the header says will follow the body.
-func announcedIn(h http.Header) (names []string) {
-	for _, list := range h["Trailer"] {
-		for name := range strings.SplitSeq(list, ",") {
-			name = http.CanonicalHeaderKey(textproto.TrimString(name))
-			if httpguts.ValidTrailerHeader(name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
 // lengthOf returns what Content-Length says, if that is a length.
 func lengthOf(h http.Header) (n int64, ok bool) {
 	values := h["Content-Length"]
@@ -97,28 +81,3 @@ func lengthOf(h http.Header) (n int64, ok bool) {
 
 // ofConnection are fields that no message may have, RFC 9113 8.2.2.
 var ofConnection = [...]string{"Connection", "Proxy-Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade"}
-
-// canonical returns name, in lower case, as http.Header has it.
-func canonical(name string) string {
-	if c, ok := usual[name]; ok {
-		return c
-	}
-	return textproto.CanonicalMIMEHeaderKey(name)
-}
-
-// usual has the fields that are often sent, from lower case, and lower has them the
-// other way. For the rest a new string is made each time.
-var usual, lower = func() (usual, lower map[string]string) {
-	usual, lower = make(map[string]string), make(map[string]string)
-	for name := range strings.FieldsSeq(`accept accept-encoding accept-language accept-ranges access-control-allow-origin age alt-svc
-		authorization cache-control content-disposition content-encoding content-language content-length
-		content-security-policy content-type cookie date dnt etag expires host if-modified-since if-none-match last-modified
-		link location origin permissions-policy pragma priority range referer referrer-policy retry-after save-data
-		sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-gpc
-		sec-purpose server set-cookie strict-transport-security te trailer upgrade-insecure-requests user-agent vary via
-		x-content-type-options x-frame-options x-powered-by x-request-id x-xss-protection`) {
-		c := textproto.CanonicalMIMEHeaderKey(name)
-		usual[name], lower[c] = c, name
-	}
-	return usual, lower
-}()

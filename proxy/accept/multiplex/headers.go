@@ -6,7 +6,7 @@ import (
 )
 
 // headers opens a stream, or is the trailer section of its request.
-func (c *conn) headers(f *http2.MetaHeadersFrame) error {
+func (c *conn) headers(f *http2.HeadersFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := f.StreamID
@@ -31,7 +31,7 @@ func (c *conn) headers(f *http2.MetaHeadersFrame) error {
 	case f.HasPriority() && f.Priority.StreamDep == id:
 		return http2.StreamError{StreamID: id, Code: http2.ErrCodeProtocol}
 	}
-	st := c.newStream(f)
+	st := c.newStream(id, f.StreamEnded())
 	if st == nil {
 		return http2.StreamError{StreamID: id, Code: http2.ErrCodeProtocol}
 	}
@@ -50,23 +50,24 @@ func (c *conn) asked() *stream {
 	return st
 }
 
-func (c *conn) trailerLocked(st *stream, f *http2.MetaHeadersFrame) error {
+func (c *conn) trailerLocked(st *stream, f *http2.HeadersFrame) error {
 	switch {
 	case st.ended:
 		return http2.StreamError{StreamID: st.id, Code: http2.ErrCodeStreamClosed}
-	case !f.StreamEnded() || len(f.PseudoFields()) > 0:
+	case !f.StreamEnded() || c.section.pseudo > 0:
 		return http2.StreamError{StreamID: st.id, Code: http2.ErrCodeProtocol}
+	case c.section.truncated:
+		return http2.StreamError{StreamID: st.id, Code: http2.ErrCodeEnhanceYourCalm}
 	}
-	fields := f.RegularFields()
-	if !st.body.announced {
-		fields = nil
-	}
-	for _, field := range fields {
-		name := canonical(field.Name)
+	for _, f := range c.section.regular() {
+		if !st.body.announced {
+			break
+		}
+		name := canonical(f)
 		if !httpguts.ValidTrailerHeader(name) {
 			return http2.StreamError{StreamID: st.id, Code: http2.ErrCodeProtocol}
 		}
-		st.body.addTrailer(name, field.Value)
+		st.body.addTrailer(name, f.Value)
 	}
 	return c.endBodyLocked(st)
 }

@@ -14,7 +14,11 @@ func (c *conn) obey(frame http2.Frame) error {
 		}
 	}
 	switch f := frame.(type) {
-	case *http2.MetaHeadersFrame:
+	case *http2.HeadersFrame:
+		defer c.section.clear()
+		if err := c.section.read(c.framer, f, c.server.MaxHeader); err != nil {
+			return err
+		}
 		return c.headers(f)
 	case *http2.DataFrame:
 		return c.data(f)

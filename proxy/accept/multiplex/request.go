@@ -9,22 +9,22 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
-	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
-// newStream returns the stream that f opens, nil if the request is malformed,
-// RFC 9113 8.1.1. Its fields have been checked one by one.
-func (c *conn) newStream(f *http2.MetaHeadersFrame) *stream {
+// newStream returns the stream that a section opens, nil if the request is malformed,
+// RFC 9113 8.1.1. Its fields have been checked one by one. Ended is set if there is no body.
+func (c *conn) newStream(id uint32, ended bool) *stream {
+	st := &stream{conn: c, id: id, ended: ended, inbound: inbound{left: streamReceive, size: streamReceive}}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := newRequest(ctx, f, c.peer)
-	if r == nil {
+	st.cancel = cancel
+	r := &st.request
+	*r = *r.WithContext(ctx)
+	if !c.section.fill(r, c.peer) {
 		cancel()
 		return nil
 	}
-	st := &stream{
-		conn: c, id: f.StreamID, request: r, cancel: cancel, refused: refusal(r.Header, f.Truncated), ended: f.StreamEnded(),
-		inbound: inbound{left: streamReceive, size: streamReceive},
-	}
+	st.refused = refusal(r.Header, c.section.truncated)
 	st.response.stream, st.response.left, st.response.head = st, -1, r.Method == http.MethodHead
 	if !st.ended {
 		r.ContentLength = declared(r.Header)
@@ -55,47 +55,46 @@ func refusal(h http.Header, truncated bool) (status int) {
 	return 0
 }
 
-// newRequest returns what net/http would make of the fields.
-func newRequest(ctx context.Context, f *http2.MetaHeadersFrame, p Peer) *http.Request {
-	r := new(http.Request).WithContext(ctx)
-	r.Proto, r.ProtoMajor, r.Header = "HTTP/2.0", 2, make(http.Header, len(f.Fields))
+// fill makes r what net/http would make of the fields, and reports whether they are a
+// request.
+func (s *section) fill(r *http.Request, p Peer) bool {
+	r.Proto, r.ProtoMajor, r.Header = "HTTP/2.0", 2, make(http.Header, len(s.all))
 	r.RemoteAddr, r.Body = p.RemoteAddr, http.NoBody
 	var scheme, path string
-	for _, field := range f.PseudoFields() {
-		switch field.Name {
+	for _, f := range s.all[:s.pseudo] {
+		switch f.Name {
 		case ":method":
-			r.Method = field.Value
+			r.Method = f.Value
 		case ":scheme":
-			scheme = field.Value
+			scheme = f.Value
 		case ":path":
-			path = field.Value
+			path = f.Value
 		case ":authority":
-			r.Host = field.Value
-		default: // :protocol, which we do not offer, RFC 8441 3
-			return nil
+			r.Host = f.Value
+		default: // also :protocol, which we do not offer, RFC 8441 3
+			return false
 		}
 	}
 	if scheme == "https" {
 		r.TLS = p.TLS
 	}
-	addFields(r.Header, f)
+	addFields(r.Header, s.regular())
 	if !setHost(r, scheme) || !setTarget(r, scheme, path) {
-		return nil
+		return false
 	}
 	r.Trailer = announced(r.Header)
-	return r
+	return true
 }
 
-func addFields(h http.Header, f *http2.MetaHeadersFrame) {
-	fields := f.RegularFields()
-	values := make([]string, len(fields))
-	for i, field := range fields {
-		name := canonical(field.Name)
+func addFields(h http.Header, all []hpack.HeaderField) {
+	values := make([]string, len(all))
+	for i, f := range all {
+		name := canonical(f)
 		if before, ok := h[name]; ok {
-			h[name] = append(before, field.Value)
+			h[name] = append(before, f.Value)
 			continue
 		}
-		values[i] = field.Value
+		values[i] = f.Value
 		h[name] = values[i : i+1 : i+1]
 	}
 	if crumbs := h["Cookie"]; len(crumbs) > 1 { // RFC 9113 8.2.3

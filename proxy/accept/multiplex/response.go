@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"ctlive/proxy/accept/fields"
 )
 
 // maxHeld is how much of a response is held, in bytes: one that fits goes out in one
@@ -29,8 +30,8 @@ var helds = sync.Pool{New: func() any { return new(held) }}
 // HTTP/1.1: it is held for as long, and its type is never guessed. Nothing but the
 // deadlines may be used by two goroutines at a time.
 type response struct {
+	fields.Response
 	stream *stream
-	header http.Header
 	head   bool // the request is HEAD: the body is counted and left out
 
 	status   int
@@ -44,23 +45,6 @@ type response struct {
 	pooled   *held
 	n        int   // bytes in pooled.b
 	err      error // what writing ended with; sticky
-}
-
-// Header implements http.ResponseWriter.
-func (r *response) Header() http.Header {
-	if r.header == nil {
-		r.header = make(http.Header)
-	}
-	return r.header
-}
-
-// Adopt makes h the header, which nobody else may change any more. What the header
-// has had so far stays, before the values of the same fields in h.
-func (r *response) Adopt(h http.Header) {
-	for name, values := range r.header {
-		h[name] = append(slices.Clip(values), h[name]...)
-	}
-	r.header = h
 }
 
 // WriteHeader implements http.ResponseWriter. An interim response goes out at once.
@@ -84,22 +68,23 @@ func (r *response) inform(status int) {
 	if r.status != 0 || r.err != nil {
 		return
 	}
-	r.err = r.stream.send(appendFields(appendStatus(nil, status), r.header), nil, nil, false)
+	r.err = r.stream.send(appendFields(appendStatus(nil, status), r.Header()), nil, nil, false)
 }
 
 // begin holds the header.
 func (r *response) begin(status int) {
 	r.status = status
 	r.bodiless = status == http.StatusNoContent || status == http.StatusNotModified
-	r.trailers = announcedIn(r.header)
+	h := r.Header()
+	r.trailers = r.Announced()
 	r.lend()
 	r.pooled.fields = appendStatus(r.pooled.fields[:0], status)
-	r.pooled.fields = appendDate(appendFields(r.pooled.fields, r.header), r.header)
-	if n, ok := lengthOf(r.header); ok {
+	r.pooled.fields = appendDate(appendFields(r.pooled.fields, h), h)
+	if n, ok := lengthOf(h); ok {
 		r.left = n
-		r.pooled.fields = append(r.pooled.fields, hpack.HeaderField{Name: "content-length", Value: r.header["Content-Length"][0]})
+		r.pooled.fields = append(r.pooled.fields, hpack.HeaderField{Name: "content-length", Value: h["Content-Length"][0]})
 	}
-	if r.header.Get("Connection") == "close" {
+	if h.Get("Connection") == "close" {
 		r.stream.conn.goAway(http2.ErrCodeNo)
 	}
 }
@@ -186,7 +171,7 @@ func (r *response) finish() bool {
 	}
 	var trailer []hpack.HeaderField
 	if !r.head {
-		trailer = appendTrailer(nil, r.header, r.trailers)
+		trailer = appendTrailer(nil, r.Header(), r.trailers)
 	}
 	if !r.sent && r.left < 0 && !r.bodiless && trailer == nil && (r.size > 0 || !r.head) {
 		r.pooled.fields = appendLength(r.pooled.fields, r.size)

@@ -13,7 +13,7 @@ import (
 type stream struct {
 	conn     *conn
 	id       uint32
-	request  *http.Request
+	request  http.Request
 	cancel   context.CancelFunc // ends the request's context
 	body     *body              // nil: there is none
 	refused  int                // the status, where the request is not for the handler
@@ -42,7 +42,7 @@ func (st *stream) run() {
 	if st.refused != 0 {
 		st.response.refuse(st.refused)
 	} else {
-		c.server.Handler.ServeHTTP(&st.response, st.request)
+		c.server.Handler.ServeHTTP(&st.response, &st.request)
 	}
 	done = st.response.finish()
 }

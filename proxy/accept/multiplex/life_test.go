@@ -143,7 +143,8 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A handler learns that nobody waits for its answer any more.
+// A handler learns that nobody waits for its answer any more, and so does whoever answers
+// it.
 func TestContextEnds(t *testing.T) {
 	ends := map[string]func(c *client, stream uint32){
 		"stream reset":      func(c *client, stream uint32) { c.WriteRSTStream(stream, http2.ErrCodeCancel) },
@@ -163,12 +164,13 @@ func TestContextEnds(t *testing.T) {
 // testContextEnds has a request wait on stream 5, with the others before and after it.
 func testContextEnds(t *testing.T, i implementation, others []uint32, end func(c *client, stream uint32)) {
 	leaves(t)
-	entered, called, cause := make(chan bool), make(chan bool), make(chan error, 1)
+	entered, called, cause, closed := make(chan bool), make(chan bool), make(chan error, 1), make(chan bool)
 	c := start(t, i, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
 			return
 		}
 		context.AfterFunc(r.Context(), func() { close(called) })
+		tied(t, r.Context(), closed)
 		close(entered)
 		<-r.Context().Done()
 		cause <- context.Cause(r.Context())
@@ -190,6 +192,7 @@ func testContextEnds(t *testing.T, i implementation, others []uint32, end func(c
 		t.Error("no cause")
 	}
 	soon(t, "the function", called)
+	soon(t, "the end of the connection behind it", closed)
 }
 
 // A request's context ends with its handler, and not before.

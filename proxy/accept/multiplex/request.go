@@ -16,12 +16,12 @@ import (
 // RFC 9113 8.1.1. Its fields have been checked one by one. Ended is set if there is no body.
 func (c *conn) newStream(id uint32, ended bool) *stream {
 	st := &stream{conn: c, id: id, ended: ended, inbound: inbound{left: streamReceive, size: streamReceive}}
-	ctx, cancel := context.WithCancel(context.Background())
-	st.cancel = cancel
+	st.life.stream = st
+	st.life.Context, st.cancel = context.WithCancel(context.Background())
 	r := &st.request
-	*r = *r.WithContext(ctx)
+	*r = *r.WithContext(&st.life)
 	if !c.section.fill(r, c.peer) {
-		cancel()
+		st.cancel()
 		return nil
 	}
 	st.refused = refusal(r.Header, c.section.truncated)

@@ -2,6 +2,7 @@ package multiplex
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -14,7 +15,8 @@ type stream struct {
 	conn     *conn
 	id       uint32
 	request  http.Request
-	cancel   context.CancelFunc // ends the request's context
+	life     life
+	cancel   context.CancelFunc // ends it
 	body     *body              // nil: there is none
 	refused  int                // the status, where the request is not for the handler
 	response response
@@ -23,9 +25,11 @@ type stream struct {
 	window  int64 // bytes that may be sent
 	begun   bool  // 100 (Continue) has been sent, or a final status
 	inbound inbound
-	ended   bool  // the client sends no more
-	over    bool  // nor do we
-	err     error // what it ended with, too early
+	ended   bool     // the client sends no more
+	over    bool     // nor do we
+	err     error    // what it ended with, too early
+	tied    net.Conn // to the request; nil: none
+	dead    bool     // life has ended
 	write   expiry
 }
 
@@ -50,13 +54,13 @@ func (st *stream) run() {
 // close ends a stream whose handler has returned: well, if the response is whole.
 func (st *stream) close(well bool) {
 	c := st.conn
-	st.cancel()
 	st.response.close()
 	unread := 0
 	if st.body != nil {
 		unread = st.body.close()
 	}
 	c.mu.Lock()
+	st.dieLocked()
 	switch {
 	case st.err != nil || st.ended && st.over:
 	case !well:
@@ -82,7 +86,7 @@ func (c *conn) endLocked(st *stream, err error) {
 	if st.body != nil {
 		st.body.fail(err)
 	}
-	st.cancel()
+	st.dieLocked()
 	c.wakeLocked()
 }
 

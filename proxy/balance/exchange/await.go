@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"ctlive/proxy/socket"
 )
 
 // A look at the requests under way comes with the next request when the last one was
@@ -24,6 +26,7 @@ type passing struct {
 	ctx            context.Context // of the request; nil: none is under way
 	until          time.Time       // the header of the answer is waited for; zero: it is not
 	late           bool            // it took too long
+	tie            socket.Tie      // to the request; nil: there is none
 	stop           func() bool     // ctx closes the connection by itself, until then; nil: it does not
 }
 
@@ -44,7 +47,7 @@ type passings struct {
 func (c *conn) attend(r *http.Request) {
 	ctx := r.Context()
 	if r.ProtoMajor > 1 {
-		c.stop = context.AfterFunc(ctx, func() { c.Conn.Close() })
+		c.bind(ctx)
 	}
 	all := &c.transport.passings
 	all.mu.Lock()
@@ -61,6 +64,15 @@ func (c *conn) attend(r *http.Request) {
 		all.timer = time.AfterFunc(c.transport.patience(), c.transport.look)
 	} else {
 		all.timer.Reset(c.transport.patience())
+	}
+}
+
+// bind has the connection closed when ctx ends.
+func (c *conn) bind(ctx context.Context) {
+	if t := socket.TieOf(ctx); t != nil && t.Tie(c.Conn) {
+		c.tie = t
+	} else {
+		c.stop = context.AfterFunc(ctx, func() { c.Conn.Close() })
 	}
 }
 
@@ -96,10 +108,12 @@ func (c *conn) arrived() error {
 func (c *conn) leave() bool {
 	all := &c.transport.passings
 	all.mu.Lock()
-	defer all.mu.Unlock()
-	stop := c.stop
-	c.stop = nil
-	return all.removeLocked(c) && (stop == nil || stop())
+	tie, stop := c.tie, c.stop
+	c.tie, c.stop = nil, nil
+	left := all.removeLocked(c)
+	all.mu.Unlock()
+	left = (tie == nil || tie.Untie()) && left
+	return (stop == nil || stop()) && left
 }
 
 func (p *passings) removeLocked(c *conn) bool {

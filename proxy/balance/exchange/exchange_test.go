@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ctlive/proxy/socket"
 )
 
 func TestReuse(t *testing.T) { // RFC 9112 9.3; edge 22
@@ -173,10 +175,12 @@ func TestCancel(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		visitor int    // major version of HTTP
+		tied    bool   // to the request
 		before  string // what the origin says before it hangs
 	}{
-		{"before the header", 1, ""}, {"in the header", 1, "HTTP/1.1 2"}, {"in the body", 1, okay[:len(okay)-1]},
-		{"stream before the header", 2, ""}, {"stream in the header", 3, "HTTP/1.1 2"}, {"stream in the body", 2, okay[:len(okay)-1]},
+		{"before the header", 1, false, ""}, {"in the header", 1, false, "HTTP/1.1 2"}, {"in the body", 1, false, okay[:len(okay)-1]},
+		{"stream before the header", 2, false, ""}, {"stream in the header", 3, false, "HTTP/1.1 2"}, {"stream in the body", 2, false, okay[:len(okay)-1]},
+		{"tied before the header", 2, true, ""}, {"tied in the header", 2, true, "HTTP/1.1 2"}, {"tied in the body", 2, true, okay[:len(okay)-1]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -189,13 +193,65 @@ func TestCancel(t *testing.T) {
 				io.Copy(io.Discard, in)
 				close(ended)
 			})
-			r := request(t, "GET", nil).WithContext(ctx)
+			var waits context.Context = ctx
+			if c.tied {
+				waits = &tie{Context: ctx}
+			}
+			r := request(t, "GET", nil).WithContext(waits)
 			r.ProtoMajor = c.visitor
 			if _, err := ask(o, r); !errors.Is(err, reason) {
 				t.Errorf("%v, want %v", err, reason)
 			}
 			<-ended
 		})
+	}
+}
+
+// A tie is a context as HTTP/2 has it, with one Tie.
+type tie struct {
+	context.Context
+	busy, never bool
+	ties        int
+	stop        func() bool
+}
+
+func (t *tie) Value(key any) any {
+	if key == (socket.TieKey{}) {
+		return t
+	}
+	return t.Context.Value(key)
+}
+
+func (t *tie) Tie(c net.Conn) bool {
+	if t.busy || t.never {
+		return false
+	}
+	t.busy = true
+	t.ties++
+	t.stop = context.AfterFunc(t.Context, func() { c.Close() })
+	return true
+}
+
+func (t *tie) Untie() bool {
+	t.busy = false
+	return t.stop()
+}
+
+// A connection is tied to one request at a time, and is there for the next.
+func TestTie(t *testing.T) {
+	for _, never := range []bool{false, true} {
+		o := play(t, answering(okay))
+		shared := &tie{Context: t.Context(), never: never}
+		for n := range 3 {
+			r := request(t, "GET", nil).WithContext(shared)
+			r.ProtoMajor = 2
+			if got, err := ask(o, r); got != "ok" || err != nil || o.conns.Load() != 1 {
+				t.Errorf("%q, %v, on connection %d", got, err, o.conns.Load())
+			}
+			if want := n + 1; !never && shared.ties != want || shared.busy {
+				t.Errorf("tied %d times, want %d; tied now: %v", shared.ties, want, shared.busy)
+			}
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func (r *response) begin(status int) {
 	r.lend()
 	r.pooled.fields = appendStatus(r.pooled.fields[:0], status)
 	r.pooled.fields = appendDate(appendFields(r.pooled.fields, h), h)
-	if n, ok := lengthOf(h); ok {
+	if n, ok := lengthOf(h); ok && status != http.StatusNoContent { // RFC 9110 8.6
 		r.left = n
 		r.pooled.fields = append(r.pooled.fields, hpack.HeaderField{Name: "content-length", Value: h["Content-Length"][0]})
 	}

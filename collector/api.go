@@ -89,6 +89,10 @@ func (a *api) rejected(w http.ResponseWriter, r *http.Request) {
 			return writeList(out, "rejected", limit, a.store.Rejected(r.Context(), f), a.elsewhere())
 		})
 	case "ndjson":
+		if where := a.elsewhere(); where != "" { // lines have no room for a note, and none would look like nothing rejected
+			badRequest(w, errors.New(where))
+			return
+		}
 		a.send(w, "application/x-ndjson", func(out io.Writer) error {
 			return WriteNDJSON(out, a.store.Rejected(r.Context(), q.Filter))
 		})

@@ -32,4 +32,9 @@ func TestDashboardSaysWhereToAsk(t *testing.T) {
 		}
 		f.validate(t, f.content(f.Paths[path]["get"], "200")["application/json"].Schema, w.Body.Bytes())
 	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1/api/rejected?format=ndjson", nil))
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "run ctlive rejected there") {
+		t.Errorf("rejected input as lines: %d %s", w.Code, w.Body)
+	}
 }

@@ -55,7 +55,7 @@ func (b *bench) run(ctx context.Context) error {
 // prepare builds and finds the programs, and starts origin and generator.
 func (b *bench) prepare(ctx context.Context) (err error) {
 	b.result = &comparison{sizes: b.o.sizes, traffics: b.o.traffics, cells: map[cellKey]*cell{}, slow: map[string]*cell{}}
-	b.result.setting = fmt.Sprintf("%d workers or GOMAXPROCS each, %d slices of %v at saturation and of %v at a fixed rate",
+	b.result.setting = fmt.Sprintf("%d workers or GOMAXPROCS each, %d slices of %v at saturation and of %v at a fixed rate, CPU time of the median",
 		b.o.workers, b.o.rounds, b.o.slice, 2*b.o.slice)
 	if b.result.machine, err = newComparisonMachine(); err != nil {
 		return err

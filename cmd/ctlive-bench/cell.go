@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // cellKey is what a figure is of.
 type cellKey struct {
@@ -13,7 +16,7 @@ type cellKey struct {
 // cell holds the slices of one kind together.
 type cell struct {
 	requests int
-	cpu      time.Duration
+	cpu      []float64 // of each slice, µs a request
 	elapsed  time.Duration
 	times    latencies
 	peak     int64 // bytes, in the first slice: later on a server keeps what others took
@@ -22,7 +25,7 @@ type cell struct {
 
 func (c *cell) add(o outcome, cpu time.Duration, peak int64) {
 	c.requests += o.Requests
-	c.cpu += cpu
+	c.cpu = append(c.cpu, micros(cpu)/max(1, float64(o.Requests)))
 	c.elapsed += o.Elapsed
 	c.times.merge(o.Times)
 	if c.peak == 0 {
@@ -31,7 +34,17 @@ func (c *cell) add(o outcome, cpu time.Duration, peak int64) {
 }
 
 // Figures of a cell; 0 if there are none.
-func (c *cell) cpuMicros() float64 { return micros(c.cpu) / max(1, float64(c.requests)) }
+
+// cpuMicros returns the median of the slices: what other guests of the machine do for a
+// moment weighs on one of them, and then on all its requests.
+func (c *cell) cpuMicros() float64 {
+	all := slices.Sorted(slices.Values(c.cpu))
+	if len(all) == 0 {
+		return 0
+	}
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
 func (c *cell) perSecond() float64 {
 	if c.requests == 0 {
 		return 0

@@ -48,7 +48,7 @@ func compareCommand() *cobra.Command {
 			"loopback in front of the same origin, checks that it injects, and measures it: CPU time of all its\n" +
 			"processes per request, requests a second, latency and peak memory, with pages of 5, 50 and 500 KB, over\n" +
 			"HTTP/1.1 and over TLS with HTTP/2, saturated and at a fixed rate; and memory with slow readers.\n" +
-			"Short slices of all servers take turns. Ratios are to ctlive.",
+			"Short slices of all servers take turns. CPU time is the median of them. Ratios are to ctlive.",
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -69,7 +69,7 @@ func compareCommand() *cobra.Command {
 	f := c.Flags()
 	f.DurationVar(&o.slice, "slice", 400*time.Millisecond, "`DURATION` of a slice at saturation; one at a fixed rate takes twice as long")
 	f.DurationVar(&o.slow, "slow", 4*time.Second, "`DURATION` of slow reading for each case; 0s: none")
-	f.IntVar(&o.rounds, "rounds", 2, "`NUMBER` of slices of each kind")
+	f.IntVar(&o.rounds, "rounds", 3, "`NUMBER` of slices of each kind")
 	f.DurationVar(&o.within, "within", 13*time.Minute, "leave out rounds after the first that would not end in this `DURATION`")
 	f.IntVar(&o.workers, "workers", 2, "`NUMBER` of worker processes or threads of each server, GOMAXPROCS of those in Go")
 	f.StringVar(&o.only, "only", "", "only cases that match `REGEXP`, such as 'ctlive|nginx'")

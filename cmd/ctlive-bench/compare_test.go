@@ -44,8 +44,8 @@ func compareInSmall(t *testing.T, binary string) {
 	}
 	for _, one := range report.cases {
 		for _, load := range small {
-			if c := report.at(one, 50, load); c.requests == 0 || c.cpu <= 0 || c.peak < 1<<20 || c.times.n != uint64(c.requests) {
-				t.Errorf("%v, %v: %d requests, %v of CPU, %d bytes", &one, load, c.requests, c.cpu, c.peak)
+			if c := report.at(one, 50, load); c.requests == 0 || c.cpuMicros() <= 0 || c.peak < 1<<20 || c.times.n != uint64(c.requests) {
+				t.Errorf("%v, %v: %d requests, %v µs of CPU each, %d bytes", &one, load, c.requests, c.cpu, c.peak)
 			}
 		}
 	}
@@ -123,5 +123,18 @@ func TestWithRatio(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// One slice that is disturbed does not show.
+func TestMedianCPU(t *testing.T) {
+	for want, slices := range map[float64][]time.Duration{0: nil, 7: {7}, 8: {7, 9}, 9: {7, 90, 9}, 10: {1, 11, 9, 90}} {
+		var c cell
+		for _, cpu := range slices {
+			c.add(outcome{Requests: 1000, Times: new(latencies)}, 1000*cpu*time.Microsecond, 1)
+		}
+		if got := c.cpuMicros(); got != want {
+			t.Errorf("%v: %v µs, want %v", slices, got, want)
+		}
 	}
 }

@@ -49,17 +49,18 @@ func parsePlain(ctx context.Context, h *head, b []byte) *http.Request {
 // notPlain are fields of requests that net/http deals with.
 var notPlain = []string{"Transfer-Encoding", "Trailer", "Expect", "Upgrade"}
 
-// parseFields returns the fields in text, which has no more than lines of them.
+// parseFields returns the fields in text, which has no more than lines of them, each with
+// its end.
 func parseFields(text string, lines int) http.Header {
 	h, values := make(http.Header, lines), make([]string, lines)
 	for {
-		line, rest, _ := strings.Cut(text, "\r\n")
-		name, value, found := strings.Cut(line, ":")
-		if !found {
+		end := strings.IndexByte(text, '\n')
+		colon := strings.IndexByte(text[:end+1], ':')
+		if colon < 0 {
 			return h
 		}
-		text = rest
-		name, value = fields.Canonical(name), textproto.TrimString(value)
+		name, value := fields.Canonical(text[:colon]), textproto.TrimString(text[colon+1:end-1])
+		text = text[end+1:]
 		if before, ok := h[name]; ok {
 			h[name] = append(before, value)
 			continue

@@ -55,8 +55,8 @@ func (b *bench) run(ctx context.Context) error {
 // prepare builds and finds the programs, and starts origin and generator.
 func (b *bench) prepare(ctx context.Context) (err error) {
 	b.result = &comparison{sizes: b.o.sizes, traffics: b.o.traffics, cells: map[cellKey]*cell{}, slow: map[string]*cell{}}
-	b.result.setting = fmt.Sprintf("%d workers or GOMAXPROCS each, %d slices of %v at saturation and of %v at a fixed rate, CPU time of the median",
-		b.o.workers, b.o.rounds, b.o.slice, 2*b.o.slice)
+	b.result.setting = fmt.Sprintf("%d workers or GOMAXPROCS each, %d slices of %v of each kind, after one that does not count; CPU time is the median",
+		b.o.workers, b.o.rounds, b.o.slice)
 	if b.result.machine, err = newComparisonMachine(); err != nil {
 		return err
 	}
@@ -174,8 +174,8 @@ func (b *bench) readSlowly(ctx context.Context) error {
 	return nil
 }
 
-// measureAll measures all cases with one protocol. Slices of the same kind follow each other, so that
-// what the machine does besides hits all servers alike.
+// measureAll measures all cases with one protocol. The servers take turns, so that what the machine
+// does besides hits all of them alike.
 func (b *bench) measureAll(ctx context.Context, secure bool) error {
 	var last time.Duration // what a round took
 	var servers []*server
@@ -201,16 +201,28 @@ func (b *bench) measureAll(ctx context.Context, secure bool) error {
 			if t.TLS != secure {
 				continue
 			}
-			for _, size := range b.o.sizes {
-				b.tell(fmt.Sprintf("round %d of %d: %v, %d KB", round+1, b.o.rounds, t, size))
-				for i, s := range servers {
-					if err := b.measure(s, b.slice(s, t, size), b.result.at(b.result.cases[i], size, t)); err != nil {
-						return err
-					}
+			b.tell(fmt.Sprintf("round %d of %d: %v", round+1, b.o.rounds, t))
+			for i, s := range servers {
+				if err := b.takeTurn(s, b.result.cases[i], t); err != nil {
+					return err
 				}
 			}
 		}
 		last = time.Since(begin)
+	}
+	return nil
+}
+
+// takeTurn measures a slice of each size. Before them comes one that does not count, in which a server
+// gets back what it has let go of while the others were at work.
+func (b *bench) takeTurn(s *server, one rival.Case, t traffic) error {
+	if err := b.measure(s, b.slice(s, t, b.o.sizes[0]), &cell{}); err != nil {
+		return err
+	}
+	for _, size := range b.o.sizes {
+		if err := b.measure(s, b.slice(s, t, size), b.result.at(one, size, t)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -229,9 +241,6 @@ func (b *bench) late(last time.Duration, secure bool) bool {
 func (b *bench) slice(s *server, t traffic, size int) job {
 	j := job{target: s.target, Connections: t.Connections, Rate: t.Rate, For: b.o.slice, Warm: documentPath(b.o.sizes[0])}
 	j.Path = documentPath(size)
-	if t.Rate > 0 {
-		j.For *= 2
-	}
 	return j
 }
 

@@ -48,7 +48,8 @@ func compareCommand() *cobra.Command {
 			"loopback in front of the same origin, checks that it injects, and measures it: CPU time of all its\n" +
 			"processes per request, requests a second, latency and peak memory, with pages of 5, 50 and 500 KB, over\n" +
 			"HTTP/1.1 and over TLS with HTTP/2, saturated and at a fixed rate; and memory with slow readers.\n" +
-			"Short slices of all servers take turns. CPU time is the median of them. Ratios are to ctlive.",
+			"The servers take turns of a short slice for each size, after one that does not count. CPU time is the\n" +
+			"median of all slices of a kind. Ratios are to ctlive.",
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return o.check() },
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -67,7 +68,7 @@ func compareCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.DurationVar(&o.slice, "slice", 400*time.Millisecond, "`DURATION` of a slice at saturation; one at a fixed rate takes twice as long")
+	f.DurationVar(&o.slice, "slice", 450*time.Millisecond, "`DURATION` of a slice")
 	f.DurationVar(&o.slow, "slow", 4*time.Second, "`DURATION` of slow reading for each case; 0s: none")
 	f.IntVar(&o.rounds, "rounds", 3, "`NUMBER` of slices of each kind")
 	f.DurationVar(&o.within, "within", 13*time.Minute, "leave out rounds after the first that would not end in this `DURATION`")

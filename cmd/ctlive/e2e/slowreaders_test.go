@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -87,10 +88,19 @@ func readSlowly(t *testing.T, url string, d time.Duration) {
 	defer conn.Close()
 	conn.(*net.TCPConn).SetReadBuffer(8 << 10)
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nAccept-Encoding: gzip, br, zstd\r\n\r\n", address)
+	answer, err := http.ReadResponse(bufio.NewReaderSize(conn, 1000), nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
 	var read int64
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		n, err := io.CopyN(io.Discard, conn, 1000)
-		if read += n; err != nil {
+		n, err := io.CopyN(io.Discard, answer.Body, 1000)
+		read += n
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
 			t.Errorf("%d bytes read, %v", read, err)
 			return
 		}

@@ -108,6 +108,7 @@ func (t *transcoder) releaseCodecs() {
 		t.codecs.encoders.Put(t.encoder)
 	}
 	t.decoder, t.encoder = nil, nil
+	t.turn.end()
 }
 
 func (t *transcoder) releaseDesk() {

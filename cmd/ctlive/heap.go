@@ -1,68 +1,38 @@
 package main
 
 import (
+	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
-	"strings"
 	"sync"
-	"time"
 )
 
 const (
-	// headroom is what a small heap in steady use may grow by until it is collected,
-	// in bytes, besides doubling as any heap of Go.
-	headroom = 8 << 20
+	// headroom is what a small heap may grow by until it is collected, in bytes. One
+	// of which more than that lives may double, as any heap of Go.
+	headroom = 12 << 20
 
-	// smallHeap is the most that may live in a heap with headroom, in bytes: to a
-	// larger one it makes less of a difference.
-	smallHeap = 8 << 20
+	// usual is the percentage by which a heap of Go grows, and most that of a small
+	// one: as much may be wrong if what lives has doubled when a collection tells it.
+	usual, most = 100, 300
 
-	// steady is how many collections in a row, each within frequent of the one
-	// before, earn headroom. A start and a burst of 64 compressed pages make ten: what
-	// an idle process needs at the peak is as without headroom.
-	steady   = 32
-	frequent = 125 * time.Millisecond
-
-	// quiet is the time without a collection after which headroom is of no use.
-	quiet = time.Second
+	// surge is what the memory in use may grow by until a collection tells how much
+	// lives, in bytes. It holds for a heap that is allowed more than usual.
+	surge = 24 << 20
 )
 
-// A pace decides by the collections it is told of whether the heap has headroom.
-type pace struct {
-	small uint64 // bytes; see smallHeap
-	last  time.Time
-	quick int // collections in a row
-	roomy bool
+// growth returns the percentage by which a heap may grow of which so many bytes live.
+func growth(live uint64) int {
+	return int(min(max(headroom*100/max(live, 1), usual), most))
 }
 
-// collected tells of a collection that has left so many bytes alive.
-func (p *pace) collected(now time.Time, live uint64) {
-	gap := now.Sub(p.last)
-	p.last = now
-	switch {
-	case live > p.small || gap > quiet:
-		p.quick, p.roomy = 0, false
-	case p.roomy:
-	case gap > frequent:
-		p.quick = 0
-	default:
-		p.quick++
-		p.roomy = p.quick >= steady
-	}
-}
-
-// A heapKeeper gives the heap headroom by keeping as many bytes alive that nobody
-// writes to: they take part in the doubling, and take none of the machine's memory.
-// Until they are let go of, a heap that grows takes as much more than by Go's own
-// rule, never a multiple of its size, as it would with a percentage.
+// A heapKeeper gives a small heap headroom: one of 2 MB that doubles is collected 50
+// times a second at saturation.
 type heapKeeper struct {
-	clock func() time.Time
-
 	mu      sync.Mutex
-	live    [1]metrics.Sample
-	pace    pace
-	room    strings.Builder // with headroom: Grow clears no memory, as make would
+	seen    []metrics.Sample
 	stopped bool
 }
 
@@ -72,7 +42,7 @@ func keepHeap() (stop func()) {
 	if operatorRules() {
 		return func() {}
 	}
-	k := newHeapKeeper(time.Now)
+	k := newHeapKeeper()
 	k.adjust()
 	return k.stop
 }
@@ -80,10 +50,12 @@ func keepHeap() (stop func()) {
 // operatorRules reports whether the environment says how the heap is to grow.
 func operatorRules() bool { return os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" }
 
-func newHeapKeeper(clock func() time.Time) *heapKeeper {
-	k := &heapKeeper{clock: clock, pace: pace{small: smallHeap}}
-	k.live[0].Name = "/gc/heap/live:bytes"
-	return k
+func newHeapKeeper() *heapKeeper {
+	return &heapKeeper{seen: []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+	}}
 }
 
 // adjust is called once after each collection: what it allocates does not live.
@@ -93,26 +65,26 @@ func (k *heapKeeper) adjust() {
 	if k.stopped {
 		return
 	}
-	metrics.Read(k.live[:])
-	live, room := k.live[0].Value.Uint64(), uint64(k.room.Cap())
-	k.pace.collected(k.clock(), live-min(live, room))
-	k.keep()
-	runtime.AddCleanup(new([64]byte), func(k *heapKeeper) { k.adjust() }, k)
-}
-
-// keep takes the room, or lets go of it, as the pace says.
-func (k *heapKeeper) keep() {
-	switch has := k.room.Cap() > 0; {
-	case k.pace.roomy && !has:
-		k.room.Grow(headroom)
-	case !k.pace.roomy && has:
-		k.room.Reset()
+	metrics.Read(k.seen)
+	live, total, released := k.seen[0].Value.Uint64(), k.seen[1].Value.Uint64(), k.seen[2].Value.Uint64()
+	percent, limit := growth(live), int64(math.MaxInt64)
+	if percent > usual {
+		limit = int64(total - released + surge)
 	}
+	allow(percent, limit)
+	runtime.AddCleanup(new([64]byte), func(k *heapKeeper) { k.adjust() }, k)
 }
 
 func (k *heapKeeper) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stopped = true
-	k.room.Reset()
+	allow(usual, math.MaxInt64)
+}
+
+// allow says how the heap may grow: by a percentage, if the memory in use stays within
+// limit bytes.
+func allow(percent int, limit int64) {
+	debug.SetMemoryLimit(limit)
+	debug.SetGCPercent(percent)
 }

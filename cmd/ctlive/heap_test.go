@@ -1,75 +1,46 @@
 package main
 
 import (
+	"math"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"time"
 )
 
-func TestPace(t *testing.T) {
-	type collections struct {
-		n    int
-		gap  time.Duration
+func TestGrowth(t *testing.T) {
+	for _, c := range []struct {
 		live uint64
-	}
-	busy := collections{steady, frequent, smallHeap}
-	for name, c := range map[string]struct {
-		of   []collections
-		want bool
+		want int
 	}{
-		"none":                   {nil, false},
-		"a burst":                {[]collections{{steady - 1, time.Millisecond, 1}}, false},
-		"steady use":             {[]collections{busy}, true},
-		"seldom":                 {[]collections{{10 * steady, frequent + 1, 1}}, false},
-		"a large heap":           {[]collections{{10 * steady, frequent, smallHeap + 1}}, false},
-		"fewer with headroom":    {[]collections{busy, {10, quiet, 1}}, true},
-		"grown":                  {[]collections{busy, {1, 1, smallHeap + 1}}, false},
-		"quiet":                  {[]collections{busy, {1, quiet + 1, 1}}, false},
-		"a burst after a pause":  {[]collections{busy, {1, quiet + 1, 1}, {steady - 1, 1, 1}}, false},
-		"steady use after pause": {[]collections{busy, {1, quiet + 1, 1}, busy}, true},
+		{0, most}, {1 << 20, most}, {headroom / 3, most}, {headroom / 2, 200}, {headroom, usual}, {1 << 40, usual},
 	} {
-		t.Run(name, func(t *testing.T) {
-			now := time.Now()
-			p := pace{small: smallHeap, last: now}
-			for _, cs := range c.of {
-				for range cs.n {
-					now = now.Add(cs.gap)
-					p.collected(now, cs.live)
-				}
-			}
-			if p.roomy != c.want {
-				t.Errorf("headroom: %t, want %t", p.roomy, c.want)
-			}
-		})
+		if got := growth(c.live); got != c.want {
+			t.Errorf("%d bytes live: %d %%, want %d", c.live, got, c.want)
+		}
 	}
 }
 
-// startKeeper starts a keeper whose collections are 10 ms apart, and to which the heap
-// is small as it is.
+// startKeeper starts a keeper of the test's heap.
 func startKeeper(t *testing.T) *heapKeeper {
-	now := time.Now()
-	k := newHeapKeeper(func() time.Time { now = now.Add(10 * time.Millisecond); return now })
-	k.pace.small += liveHeap()
+	k := newHeapKeeper()
 	k.adjust()
 	t.Cleanup(k.stop)
 	return k
 }
 
-// awaitRoom collects until the keeper has headroom, or has none.
-func (k *heapKeeper) awaitRoom(t *testing.T, want bool) {
+// awaitPercent collects until the heap grows by a percentage that is as wanted.
+func awaitPercent(t *testing.T, want func(percent uint64) bool) {
 	t.Helper()
 	for range 5000 {
 		runtime.GC()
-		k.mu.Lock()
-		has := k.room.Cap() > 0
-		k.mu.Unlock()
-		if has == want {
+		if want(sample("/gc/gogc:percent")) {
 			return
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	t.Fatalf("headroom is not %t", want)
+	t.Fatalf("the heap grows by %d %%", sample("/gc/gogc:percent"))
 }
 
 func sample(name string) uint64 {
@@ -78,51 +49,48 @@ func sample(name string) uint64 {
 	return s[0].Value.Uint64()
 }
 
-// liveHeap collects what does not live and returns the size of the rest, in bytes.
-func liveHeap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	return sample("/gc/heap/live:bytes")
-}
-
 // kept makes the heap large.
 var kept [][]byte
 
-// A small heap that is collected often has headroom; a large one has none, nor has
-// one that is not kept any more.
+// A small heap has headroom; a large one has none, nor has one that is not kept any more.
 func TestKeepHeap(t *testing.T) {
 	defer func() { kept = nil }()
-	goal := func() uint64 { return sample("/gc/heap/goal:bytes") }
+	roomy := func(percent uint64) bool { return percent > usual }
+	tight := func(percent uint64) bool { return percent == usual }
+	limit := func() int64 { return debug.SetMemoryLimit(-1) }
 	k := startKeeper(t)
-	before := goal()
-	k.awaitRoom(t, true)
-	runtime.GC()
-	if more := int64(goal() - before); more < headroom*3/2 {
-		t.Errorf("the heap's goal is %d bytes further", more)
+	awaitPercent(t, roomy)
+	if used := int64(sample("/memory/classes/total:bytes")); limit() > used+surge {
+		t.Errorf("the memory may grow from %d bytes to %d", used, limit())
 	}
-	kept = append(kept, make([]byte, 2*smallHeap))
-	k.awaitRoom(t, false)
+	kept = append(kept, make([]byte, 2*headroom))
+	awaitPercent(t, tight)
+	if limit() != math.MaxInt64 {
+		t.Errorf("the memory may grow to %d bytes", limit())
+	}
 	kept = nil
-	k.awaitRoom(t, true)
+	awaitPercent(t, roomy)
 	k.stop()
-	k.awaitRoom(t, false)
+	awaitPercent(t, tight)
+	if limit() != math.MaxInt64 {
+		t.Errorf("the memory may grow to %d bytes once nobody looks after it", limit())
+	}
 }
 
 // However fast a heap grows from small to large, and however late the keeper looks, it
-// is collected before it takes more than double of what lives and of the headroom.
+// is collected before it takes more than double of what lives, or has grown by a surge.
 func TestHeapBound(t *testing.T) {
 	defer func() { kept = nil }()
 	k := startKeeper(t)
-	k.awaitRoom(t, true)
+	awaitPercent(t, func(percent uint64) bool { return percent > usual })
 	k.mu.Lock() // the keeper is as late as can be
 	defer k.mu.Unlock()
-	const slack = 2 << 20 // stacks, global variables
-	start := liveHeap()   // with the headroom
+	limit := uint64(debug.SetMemoryLimit(-1))
 	for size := uint64(1 << 20); size <= 128<<20; size *= 2 {
 		kept = append(kept, make([]byte, size))
 		runtime.GC()
-		live := start + 2*size
-		if goal := sample("/gc/heap/goal:bytes"); goal > 2*live+slack {
+		live := sample("/gc/heap/live:bytes")
+		if goal := sample("/gc/heap/goal:bytes"); goal > max(2*live, limit) {
 			t.Errorf("%d bytes live: the heap may grow to %d", live, goal)
 		}
 	}

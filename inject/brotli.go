@@ -15,6 +15,10 @@ const (
 
 	// brotliBlock is how much is coded with the same tables, in bytes.
 	brotliBlock = 64 << 10
+
+	// brotliSmall is the largest page that a finder of 32 KB is for, in bytes. To
+	// clear the megabyte of the other takes longer than to code a page of 5 KB.
+	brotliSmall = 8 << 10
 )
 
 // brotliEncoder writes brotli (RFC 7932) at half the time of [brotli.Writer] of
@@ -22,7 +26,9 @@ const (
 // not use the static dictionary. Errors of dst are not looked for: it is memory.
 type brotliEncoder struct {
 	dst     io.Writer
-	finder  matchfinder.ZM
+	finder  *matchfinder.ZM // nil until a page needs it
+	used    bool            // finder, by this page
+	small   matchfinder.M4
 	encoder brotli.Encoder
 	block   []byte // not coded yet
 	coded   []byte
@@ -31,15 +37,14 @@ type brotliEncoder struct {
 
 func newBrotliEncoder() *brotliEncoder {
 	return &brotliEncoder{
-		finder: matchfinder.ZM{MaxDistance: brotliReach},
-		block:  make([]byte, 0, brotliBlock),
+		small: matchfinder.M4{MaxDistance: brotliSmall, HashLen: 5, TableBits: 13},
+		block: make([]byte, 0, brotliBlock),
 	}
 }
 
 func (e *brotliEncoder) Reset(dst io.Writer) {
-	e.finder.Reset()
 	e.encoder.Reset()
-	e.dst, e.block = dst, e.block[:0]
+	e.dst, e.block, e.used = dst, e.block[:0], false
 }
 
 func (e *brotliEncoder) Write(p []byte) (int, error) {
@@ -58,10 +63,22 @@ func (e *brotliEncoder) Write(p []byte) (int, error) {
 func (e *brotliEncoder) encode() {
 	e.coded = e.coded[:0]
 	if len(e.block) > 0 {
-		e.matches = e.finder.FindMatches(e.matches[:0], e.block)
+		e.matches = e.large().FindMatches(e.matches[:0], e.block)
 		e.coded = e.encoder.Encode(e.coded, e.block, e.matches, false)
 		e.block = e.block[:0]
 	}
+}
+
+// large returns the finder, which knows this page only.
+func (e *brotliEncoder) large() matchfinder.MatchFinder {
+	switch {
+	case e.finder == nil:
+		e.finder = &matchfinder.ZM{MaxDistance: brotliReach}
+	case !e.used:
+		e.finder.Reset()
+	}
+	e.used = true
+	return e.finder
 }
 
 // Flush completes the last byte by an empty block of metadata (RFC 7932 9.2).
@@ -81,8 +98,20 @@ func (e *brotliEncoder) Flush() error {
 }
 
 func (e *brotliEncoder) Close() error {
-	e.encode()
-	e.coded = e.encoder.Encode(e.coded, nil, nil, true)
+	if !e.used && len(e.block) <= brotliSmall {
+		e.closeSmall()
+	} else {
+		e.encode()
+		e.coded = e.encoder.Encode(e.coded, nil, nil, true)
+	}
 	_, err := e.dst.Write(e.coded)
 	return err
+}
+
+// closeSmall codes a page that is small.
+func (e *brotliEncoder) closeSmall() {
+	e.small.Reset()
+	e.matches = e.small.FindMatches(e.matches[:0], e.block)
+	e.coded = e.encoder.Encode(e.coded[:0], e.block, e.matches, true)
+	e.block = e.block[:0]
 }

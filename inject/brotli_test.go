@@ -44,11 +44,14 @@ func TestBrotliFlush(t *testing.T) {
 	}
 }
 
-// The size of pages, and of none.
+// The size of pages, and of none, one after the other.
 func TestBrotliSize(t *testing.T) {
-	for _, page := range [][]byte{nil, []byte(testPage), longPage()} {
+	long := longPage()
+	e := newBrotliEncoder()
+	for _, page := range [][]byte{
+		nil, []byte("<"), []byte(testPage), long[:brotliSmall], long, []byte(testPage), long[:brotliSmall+1], long[:brotliBlock], long[:brotliBlock+1], nil,
+	} {
 		var coded, want bytes.Buffer
-		e := newBrotliEncoder()
 		e.Reset(&coded)
 		e.Write(page)
 		e.Close()

@@ -55,8 +55,8 @@ func (b *bench) run(ctx context.Context) error {
 // prepare builds and finds the programs, and starts origin and generator.
 func (b *bench) prepare(ctx context.Context) (err error) {
 	b.result = &comparison{sizes: b.o.sizes, traffics: b.o.traffics, cells: map[cellKey]*cell{}, slow: map[string]*cell{}}
-	b.result.setting = fmt.Sprintf("%d workers or GOMAXPROCS each, %d slices of %v of each kind, after one that does not count; CPU time is the median",
-		b.o.workers, b.o.rounds, b.o.slice)
+	b.result.setting = fmt.Sprintf("%d workers or GOMAXPROCS each, %d slices of %v of each kind, %v at a fixed rate, after one that does not count; CPU time is the median",
+		b.o.workers, b.o.rounds, b.o.slice, 2*b.o.slice)
 	if b.result.machine, err = newComparisonMachine(); err != nil {
 		return err
 	}
@@ -216,7 +216,9 @@ func (b *bench) measureAll(ctx context.Context, secure bool) error {
 // takeTurn measures a slice of each size. Before them comes one that does not count, in which a server
 // gets back what it has let go of while the others were at work.
 func (b *bench) takeTurn(s *server, one rival.Case, t traffic) error {
-	if err := b.measure(s, b.slice(s, t, b.o.sizes[0]), &cell{}); err != nil {
+	first := b.slice(s, t, b.o.sizes[0])
+	first.For = b.o.slice
+	if err := b.measure(s, first, &cell{}); err != nil {
 		return err
 	}
 	for _, size := range b.o.sizes {
@@ -237,10 +239,14 @@ func (b *bench) late(last time.Duration, secure bool) bool {
 	return b.o.within > 0 && time.Since(b.begin)+need > b.o.within
 }
 
-// slice returns the job of a slice.
+// slice returns the job of a slice. At a fixed rate it is twice as long: it has a hundredth of the
+// requests.
 func (b *bench) slice(s *server, t traffic, size int) job {
 	j := job{target: s.target, Connections: t.Connections, Rate: t.Rate, For: b.o.slice, Warm: documentPath(b.o.sizes[0])}
 	j.Path = documentPath(size)
+	if t.Rate > 0 {
+		j.For *= 2
+	}
 	return j
 }
 

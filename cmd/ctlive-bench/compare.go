@@ -68,10 +68,10 @@ func compareCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.DurationVar(&o.slice, "slice", 450*time.Millisecond, "`DURATION` of a slice")
+	f.DurationVar(&o.slice, "slice", 400*time.Millisecond, "`DURATION` of a slice; twice that at the fixed rate")
 	f.DurationVar(&o.slow, "slow", 4*time.Second, "`DURATION` of slow reading for each case; 0s: none")
 	f.IntVar(&o.rounds, "rounds", 3, "`NUMBER` of slices of each kind")
-	f.DurationVar(&o.within, "within", 13*time.Minute, "leave out rounds after the first that would not end in this `DURATION`")
+	f.DurationVar(&o.within, "within", 14*time.Minute, "leave out rounds after the first that would not end in this `DURATION`")
 	f.IntVar(&o.workers, "workers", 2, "`NUMBER` of worker processes or threads of each server, GOMAXPROCS of those in Go")
 	f.StringVar(&o.only, "only", "", "only cases that match `REGEXP`, such as 'ctlive|nginx'")
 	addBinary(c, &o.binary)

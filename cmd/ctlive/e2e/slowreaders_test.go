@@ -20,7 +20,7 @@ import (
 // them, with a page of 500 KB, let the whole process stay small. Origins that
 // know the length of the page and those that send it in pieces make no difference.
 func TestSlowReaders(t *testing.T) {
-	const readers, limit = 64, 80 << 20 // 40 MiB of it for the program itself
+	const readers, limit = 64, 72 << 20 // 45 MiB of it for the program itself
 	page := products(500 << 10)
 	for _, name := range []string{"identity", "gzip", "br", "zstd"} {
 		coding := codings[name]

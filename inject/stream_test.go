@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -286,8 +287,8 @@ func TestReadyPageIsNotWaitedFor(t *testing.T) {
 			res.Body = src
 			x := New(Options{Tag: testTag, Patience: time.Hour}).Request(request("GET", "Sec-Fetch-Dest: document"))
 			x.Response(res)
-			if !x.Verdict().Injected || src.reads != 1 || x.body.pieces != nil {
-				t.Errorf("%d reads, %+v", src.reads, x.Verdict())
+			if !x.Verdict().Injected || src.reads.Load() != 1 || x.body.pieces != nil {
+				t.Errorf("%d reads, %+v", src.reads.Load(), x.Verdict())
 			}
 			body, err := io.ReadAll(res.Body)
 			res.Body.Close()
@@ -301,14 +302,14 @@ func TestReadyPageIsNotWaitedFor(t *testing.T) {
 // piecemeal gives a piece at a time, and says that the next one has come.
 type piecemeal struct {
 	left  []byte
-	reads int
+	reads atomic.Int64
 }
 
 func (p *piecemeal) Read(b []byte) (int, error) {
 	if len(p.left) == 0 {
 		return 0, io.EOF
 	}
-	p.reads++
+	p.reads.Add(1)
 	n := copy(b[:min(len(b), 2000)], p.left)
 	p.left = p.left[n:]
 	return n, nil
@@ -329,7 +330,7 @@ func TestReadyPageAsksNobody(t *testing.T) {
 			x.Response(res)
 			ready, b := 0, make([]byte, 100)
 			for {
-				before, says := src.reads, x.body.Ready()
+				before, says := src.reads.Load(), x.body.Ready()
 				_, err := res.Body.Read(b)
 				switch {
 				case err == io.EOF:
@@ -339,7 +340,7 @@ func TestReadyPageAsksNobody(t *testing.T) {
 					return
 				case err != nil:
 					t.Fatal(err)
-				case says && src.reads != before && w.coding != "br" && w.coding != "zstd": // these decode ahead
+				case says && src.reads.Load() != before && w.coding != "br" && w.coding != "zstd": // these decode ahead
 					t.Fatal("it was ready, and has read on")
 				case says:
 					ready++
